@@ -1,0 +1,75 @@
+# Every target sets up what it needs; the only thing that must be installed is Python 3.11 or 3.12.
+PYTHON ?= python3
+UV := .venv-tools/bin/uv
+BIN := .venv/bin
+SYSTEM ?= product
+PROFILE ?= demo
+ARTIFACTS ?= artifacts
+DATA ?= $(ARTIFACTS)/$(SYSTEM)/data
+UV_VERSION := 0.13.9
+UV_LOCK_FLAGS := --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+
+export TRIFUSE_SERVER_ENVIRONMENT ?= $(CURDIR)/.venv-server
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show what you can make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: environment ## Generate data, train, export, publish, serve, search: the whole path in minutes
+	$(BIN)/python build/demo.py --artifacts $(ARTIFACTS)
+
+.PHONY: serve
+serve: environment ## Serve artifacts/model_repository on loopback until Ctrl-C
+	$(BIN)/trifuse serve --repository $(ARTIFACTS)/model_repository
+
+.PHONY: bench
+bench: environment ## Measure the latency of a running server (SYSTEM=product)
+	$(BIN)/python benchmarks/latency.py $(SYSTEM)
+
+.PHONY: test
+test: environment ## Run all tests but those that need a GPU
+	$(BIN)/pytest tests/core tests/torch tests/triton
+
+.PHONY: check
+check: environment ## Lint, type-check and run the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q tests/core
+
+.PHONY: soak
+soak: environment ## Run the long load test (SOAK_MINUTES=10)
+	$(BIN)/pytest -s tests/soak
+
+.PHONY: lock
+lock: $(UV) ## Resolve the dependencies anew into locks/
+	$(UV) pip compile $(UV_LOCK_FLAGS) --universal pyproject.toml --extra client --extra build --extra cpu --extra test --extra dev -o locks/development.txt
+	$(UV) pip compile $(UV_LOCK_FLAGS) docker/embedded-requirements.txt -o locks/server.txt
+
+.PHONY: clean
+clean: ## Remove the environments; artifacts stay
+	rm -rf .venv .venv-server .venv-tools
+
+.PHONY: environment
+environment: .venv/.complete .venv-server/.complete
+
+.venv/.complete: locks/development.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	$(UV) pip sync --python $(BIN)/python locks/development.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-server/.complete: locks/server.txt | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) .venv-server
+	$(UV) pip sync --python .venv-server/bin/python locks/server.txt
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
+		|| { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing); Trifuse needs Python 3.11 or 3.12. Try: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv-tools \
+		|| { rm -rf .venv-tools; echo "error: $(PYTHON) cannot make virtual environments. Install the system package: apt-get install python3-venv" >&2; exit 1; }
+	@.venv-tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
