@@ -1,0 +1,1 @@
+"""Trifuse: multimodal models from data to measured latency on NVIDIA Triton."""

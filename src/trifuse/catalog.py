@@ -1,0 +1,71 @@
+"""Catalogues of items: JSON Lines manifests with paths relative to the manifest."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from trifuse.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_REQUIRED = ("id", "path", "split")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a catalogue; `attributes` holds every further column (scalars or lists)."""
+
+    id: str
+    path: Path
+    split: str
+    title_zh: str = ""
+    title_en: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def values(self, attribute: str) -> tuple[str, ...]:
+        """List an attribute's values as text: none, one, or several where the column holds a list."""
+        value = self.attributes.get(attribute)
+        if value is None:
+            return ()
+        return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+
+
+def read_catalog(manifest: Path, split: str | None = None) -> list[Item]:
+    """Read a catalogue, all of it or one split. Raises ArtifactError with the line that is wrong."""
+    try:
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"the catalogue {manifest} cannot be read", got=error) from error
+    items = [_parse(line, manifest, number) for number, line in enumerate(lines, 1) if line.strip()]
+    _refuse_duplicates(items, manifest)
+    selected = [item for item in items if split is None or item.split == split]
+    if not selected:
+        splits = ", ".join(sorted({item.split for item in items})) or "no items at all"
+        raise ArtifactError(f"{manifest} has no items of the split {split!r}", got=splits)
+    return selected
+
+
+def _parse(line: str, manifest: Path, number: int) -> Item:
+    where = f"{manifest}, line {number}"
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ArtifactError(f"{where} is not JSON", got=error) from error
+    if not isinstance(row, dict) or any(not isinstance(row.get(name), str) for name in _REQUIRED):
+        raise ArtifactError(
+            f"{where} is not a catalogue item", got=line[:120], expected=f"text in {', '.join(_REQUIRED)}"
+        )
+    titles = {name: str(row.pop(name, "") or "") for name in ("title_zh", "title_en")}
+    path = manifest.parent / row.pop("path")
+    return Item(id=row.pop("id"), path=path, split=row.pop("split"), **titles, attributes=row)
+
+
+def _refuse_duplicates(items: list[Item], manifest: Path) -> None:
+    seen: set[str] = set()
+    for item in items:
+        if item.id in seen:
+            raise ArtifactError(f"{manifest} names an item twice", got=repr(item.id), expected="unique ids")
+        seen.add(item.id)

@@ -1,0 +1,1 @@
+"""Product photos and titles: matching, search and similar products."""

@@ -1,0 +1,79 @@
+"""The product system's tensors, limits and ensembles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from trifuse.contracts import PREPROCESS, EnsembleSpec, ModelSpec, SystemContract, TensorSpec
+
+EMBEDDING_DIM = 256
+
+
+@dataclass(frozen=True)
+class _Size:
+    image_size: int
+    patch_grid: int
+    text_lengths: tuple[int, ...]
+
+
+_SIZES = {
+    "smoke": _Size(image_size=56, patch_grid=7, text_lengths=(16, 24)),
+    "demo": _Size(image_size=112, patch_grid=7, text_lengths=(16, 24, 32)),
+    "full": _Size(image_size=224, patch_grid=7, text_lengths=(16, 32, 64)),
+}
+
+
+def contract(profile: str) -> SystemContract:
+    """Build the contract of a profile (`smoke`, `demo` or `full`)."""
+    size = _SIZES[profile]
+    image, text = TensorSpec("image", "BYTES", (1,), media=True), TensorSpec("text", "BYTES", (1,))
+    optional = (replace(image, optional=True), replace(text, optional=True))
+    pixels = TensorSpec("pixel_values", "FP32", (3, size.image_size, size.image_size))
+    ids = TensorSpec("input_ids", "INT64", (-1,))
+    mask = TensorSpec("attention_mask", "INT64", (-1,))
+    image_present = TensorSpec("image_present", "FP32", (1,))
+    text_present = TensorSpec("text_present", "FP32", (1,))
+    image_tokens = TensorSpec("image_tokens", "FP32", (size.patch_grid**2, EMBEDDING_DIM))
+    image_embedding = TensorSpec("image_embedding", "FP32", (EMBEDDING_DIM,))
+    text_tokens = TensorSpec("text_tokens", "FP32", (-1, EMBEDDING_DIM))
+    text_embedding = TensorSpec("text_embedding", "FP32", (EMBEDDING_DIM,))
+    match_score = TensorSpec("match_score", "FP32", (1,))
+    fused = TensorSpec("fused", "FP32", (EMBEDDING_DIM,))
+    embedding = TensorSpec("product_embedding", "FP32", (EMBEDDING_DIM,))
+    return SystemContract(
+        system="product",
+        profile=profile,
+        max_batch_size=32,
+        preprocess=ModelSpec(PREPROCESS, optional, (pixels, ids, mask, image_present, text_present)),
+        parts=(
+            ModelSpec("image_encoder", (pixels,), (image_tokens, image_embedding)),
+            ModelSpec("text_encoder", (ids, mask), (text_tokens, text_embedding)),
+            ModelSpec("fusion", (image_tokens, text_tokens, mask), (match_score, fused)),
+            ModelSpec("joint", (image_embedding, text_embedding, image_present, text_present), (embedding,)),
+        ),
+        ensembles=(
+            EnsembleSpec(
+                "match",
+                (PREPROCESS, "image_encoder", "text_encoder", "fusion"),
+                (image, text),
+                (match_score, fused),
+            ),
+            EnsembleSpec("embed_image", (PREPROCESS, "image_encoder"), (image,), (image_embedding,)),
+            EnsembleSpec("embed_text", (PREPROCESS, "text_encoder"), (text,), (text_embedding,)),
+            EnsembleSpec(
+                "embed", (PREPROCESS, "image_encoder", "text_encoder", "joint"), optional, (embedding,)
+            ),
+        ),
+        settings={
+            "image_size": size.image_size,
+            "patch_grid": size.patch_grid,
+            "resample": "bicubic",
+            "pixel_mean": (0.485, 0.456, 0.406),
+            "pixel_std": (0.229, 0.224, 0.225),
+            "background": (255, 255, 255),
+            "text_lengths": size.text_lengths,
+            "max_image_bytes": 20 * 2**20,
+            "max_image_pixels": 50_000_000,
+            "max_text_bytes": 4096,
+        },
+    )
