@@ -1,0 +1,1 @@
+"""Preprocessing shared by training and serving: numpy, Pillow and tokenizers, no torch."""

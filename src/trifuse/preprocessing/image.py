@@ -1,0 +1,139 @@
+"""From encoded photos to normalised pixels, the same bytes to the same bits everywhere."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from trifuse.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+_FORMATS = ("JPEG", "PNG", "WEBP")
+
+
+@dataclass(frozen=True)
+class ImageSettings:
+    """Size, filter, normalisation and limits of an image input.
+
+    `background` is the RGB colour (0–255) under transparent pixels; `pixel_mean` and `pixel_std` apply
+    to RGB scaled to 0–1.
+    """
+
+    image_size: int
+    resample: str
+    pixel_mean: tuple[float, float, float]
+    pixel_std: tuple[float, float, float]
+    background: tuple[int, int, int]
+    max_image_bytes: int
+    max_image_pixels: int
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> ImageSettings:
+        """Pick the image settings out of a contract's settings."""
+        return cls(**{name: settings[name] for name in cls.__dataclass_fields__})
+
+    @cached_property
+    def lookup(self) -> NDArray[np.float32]:
+        """Normalised value of every byte, (3, 256): a table gives equal bits under numpy 1 and 2."""
+        scaled = np.arange(256, dtype=np.float64) / 255
+        mean, std = (
+            np.array(values, dtype=np.float64)[:, None] for values in (self.pixel_mean, self.pixel_std)
+        )
+        return ((scaled - mean) / std).astype(np.float32)
+
+
+def decode(data: bytes, settings: ImageSettings, size: int | None = None) -> NDArray[np.uint8]:
+    """Decode a JPEG, PNG or WebP photo into RGB bytes of shape (size, size, 3).
+
+    The whole photo is kept: both sides are resized, so the aspect ratio may change. EXIF orientation
+    is applied and transparency is laid over the background. Raises InputError.
+    """
+    size = size or settings.image_size
+    image = _open(data, settings)
+    try:
+        image.draft("RGB" if image.mode == "YCbCr" else image.mode, (size, size))
+        rgb = _to_rgb(image, settings.background)
+        filter_ = Image.Resampling[settings.resample.upper()]
+        resized = rgb.resize((size, size), filter_, reducing_gap=2.0)
+        return np.asarray(ImageOps.exif_transpose(_with_orientation(resized, image)))
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as error:
+        raise InputError("the image is damaged", got=error, hint="Send the complete file") from error
+
+
+def normalise(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:
+    """Normalise RGB bytes (size, size, 3) into float32 channels (3, size, size)."""
+    out = np.empty((3, *pixels.shape[:2]), np.float32)
+    for channel in range(3):
+        np.take(settings.lookup[channel], pixels[..., channel], out=out[channel])
+    return out
+
+
+def preprocess_image(data: bytes, settings: ImageSettings) -> NDArray[np.float32]:
+    """Turn one encoded photo into the encoder's input (3, size, size). Raises InputError."""
+    return normalise(decode(data, settings), settings)
+
+
+def _open(data: bytes, settings: ImageSettings) -> Image.Image:
+    if not data:
+        raise InputError("the image is empty", got="0 bytes", hint="Leave the input out if there is no photo")
+    if len(data) > settings.max_image_bytes:
+        raise InputError(
+            "the image file is too large",
+            got=f"{len(data):,} bytes",
+            expected=f"at most {settings.max_image_bytes:,}",
+            hint="Send a smaller copy",
+        )
+    try:
+        with warnings.catch_warnings():
+            # Pillow's own limit only warns or raises late; the check on the header's size below is stricter.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except UnidentifiedImageError:
+        raise InputError(
+            "the image format is not known",
+            got=f"a file that starts with {data[:8]!r}",
+            expected=" or ".join(_FORMATS),
+            hint="Send the file's bytes, not its name or base64",
+        ) from None
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(error, settings) from error
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError("the image's header is damaged", got=error, hint="Send the complete file") from error
+    if image.width * image.height > settings.max_image_pixels:
+        raise _too_many_pixels(f"{image.width} × {image.height}", settings)
+    return image
+
+
+def _too_many_pixels(got: object, settings: ImageSettings) -> InputError:
+    return InputError(
+        "the image has too many pixels",
+        got=got,
+        expected=f"at most {settings.max_image_pixels:,}",
+        hint="Send a smaller copy",
+    )
+
+
+def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    image.load()
+    if image.mode.startswith("I"):
+        high_byte = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return Image.fromarray(high_byte).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, (*background, 255)), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _with_orientation(resized: Image.Image, original: Image.Image) -> Image.Image:
+    resized.info = dict(original.info)
+    return resized
