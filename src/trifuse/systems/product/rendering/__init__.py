@@ -1,0 +1,1 @@
+"""Rendered product photos: garments drawn as cloth, dressed in a style, and photographed."""
