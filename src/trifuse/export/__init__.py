@@ -1,0 +1,1 @@
+"""Export of trained parts to ONNX, with proof that they compute the same."""

@@ -1,0 +1,76 @@
+"""BERT text encoder, built from sizes or loaded from a checkpoint in Hugging Face's format.
+
+Importing transformers' BertModel takes many seconds, so it happens inside the functions.
+Source: https://arxiv.org/abs/1810.04805.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from trifuse.errors import ArtifactError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenizers import Tokenizer
+
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class BertSize:
+    """Layers, width, heads, feed-forward width and vocabulary of a BERT (base: 12, 768, 12, 3072, 30522)."""
+
+    layers: int = 12
+    hidden: int = 768
+    heads: int = 12
+    feed_forward: int = 3072
+    vocab_size: int = 30522
+    dropout: float = 0.1
+
+    def config(self) -> dict[str, Any]:
+        """Express the size as settings of transformers' BertConfig."""
+        return {
+            "vocab_size": self.vocab_size,
+            "hidden_size": self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": self.feed_forward,
+            "hidden_dropout_prob": self.dropout,
+            "attention_probs_dropout_prob": self.dropout,
+        }
+
+
+def build_bert(config: Mapping[str, Any]) -> nn.Module:
+    """Build a BERT with random weights from settings of transformers' BertConfig."""
+    from transformers import BertConfig, BertModel
+
+    return cast("nn.Module", BertModel(BertConfig(**config), add_pooling_layer=False))
+
+
+def load_bert(source: str) -> tuple[nn.Module, dict[str, Any], Tokenizer]:
+    """Load a BERT, its settings and its tokenizer from a hub name or a folder in the hub's format.
+
+    Raises ArtifactError when it is neither on this machine nor downloadable, or is incomplete.
+    """
+    from transformers import BertModel, BertTokenizerFast
+
+    try:
+        model, report = BertModel.from_pretrained(source, add_pooling_layer=False, output_loading_info=True)
+        tokenizer = BertTokenizerFast.from_pretrained(source)
+    except (OSError, ValueError, ImportError) as error:
+        raise ArtifactError(
+            f"the BERT checkpoint {source!r} cannot be loaded",
+            got=str(error).strip().splitlines()[0],
+            expected="a hub name that can be downloaded, or a folder with config.json, model.safetensors and "
+            "tokenizer.json or vocab.txt",
+            hint="Without network, copy the folder here and pass --checkpoint text_encoder=FOLDER",
+        ) from error
+    if report["missing_keys"]:
+        raise ArtifactError(
+            f"the BERT checkpoint {source!r} is incomplete",
+            got=f"no {', '.join(sorted(report['missing_keys'])[:3])}, …",
+        )
+    return cast("nn.Module", model), model.config.to_diff_dict(), tokenizer.backend_tokenizer

@@ -1,0 +1,72 @@
+"""How well texts find photos: precision of every attribute, beside random, majority and the ceiling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trifuse.training.metrics import average_precision, precision_at, r_precision
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from trifuse.catalog import Item
+
+K = 10
+# A second colour that the photo also shows counts as a hit.
+_ALTERNATIVES = {"colour": "colour_alt"}
+CRITERIA = ("category", "colour", "both")
+
+
+def distinct_titles(items: Sequence[Item], language: str) -> dict[str, Item]:
+    """Map every distinct title of a language to the first item that bears it: the queries."""
+    queries: dict[str, Item] = {}
+    for item in items:
+        queries.setdefault(item.title_zh if language == "zh" else item.title_en, item)
+    return queries
+
+
+def relevance(queries: Sequence[Item], items: Sequence[Item]) -> dict[str, NDArray[np.bool_]]:
+    """Tell for each criterion which items answer which query, (queries, items)."""
+    found = {name: _agree(queries, items, name) for name in ("category", "colour")}
+    return found | {"both": found["category"] & found["colour"]}
+
+
+def retrieval_quality(
+    similarity: NDArray[np.floating], queries: Sequence[Item], items: Sequence[Item]
+) -> dict[str, dict[str, float]]:
+    """Measure a ranking by `similarity` (queries, items): P@10, R-precision and mAP for each criterion."""
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    report = {}
+    for name, relevant in relevance(queries, items).items():
+        ranked = np.take_along_axis(relevant, order, axis=1)
+        report[name] = {
+            "p_at_10": float(precision_at(ranked, K).mean()),
+            "r_precision": float(r_precision(ranked).mean()),
+            "map": float(average_precision(ranked).mean()),
+        }
+    return report
+
+
+def reference_points(queries: Sequence[Item], items: Sequence[Item]) -> dict[str, dict[str, float]]:
+    """Compute P@10 of a random order, of the best constant order, and of a perfect order."""
+    report = {}
+    for name, relevant in relevance(queries, items).items():
+        best_constant = np.argsort(-relevant.sum(axis=0), kind="stable")
+        report[name] = {
+            "random": float(relevant.mean()),
+            "majority": float(precision_at(relevant[:, best_constant], K).mean()),
+            "ceiling": float((np.minimum(relevant.sum(axis=1), K) / K).mean()),
+        }
+    return report
+
+
+def _agree(queries: Sequence[Item], items: Sequence[Item], attribute: str) -> NDArray[np.bool_]:
+    accepted = [
+        set(item.values(attribute)) | set(item.values(_ALTERNATIVES.get(attribute, ""))) for item in items
+    ]
+    wanted = [next(iter(query.values(attribute)), None) for query in queries]
+    return np.array([[value in values for values in accepted] for value in wanted], dtype=np.bool_)

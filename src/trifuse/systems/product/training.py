@@ -1,0 +1,109 @@
+"""Prepare the product system for training: data, vocabulary, models and pretrained weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+import torch
+from trifuse.catalog import Item, read_catalog
+from trifuse.errors import ConfigurationError
+from trifuse.models.bert import BertSize, load_bert
+from trifuse.models.resnet import ResNetSize, load_weights, size_of
+from trifuse.preprocessing.image import ImageSettings
+from trifuse.preprocessing.text import TextEncoder, train_wordpiece
+from trifuse.systems.product.data import LANGUAGES, ProductData, load_data, split_dev
+from trifuse.systems.product.evaluation import embed
+from trifuse.systems.product.model import ProductModel, build_model
+from trifuse.systems.product.preprocess import TOKENIZER
+from trifuse.systems.product.quality import distinct_titles, reference_points, retrieval_quality
+from trifuse.systems.product.task import ProductTask
+from trifuse.training.stage import TrainingJob
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tokenizers import Tokenizer
+
+    from trifuse.contracts import SystemContract
+    from trifuse.systems.product.recipe import ProductRecipe
+
+BACKBONES = ("image_encoder", "text_encoder")
+# Random crops are cut from photos that are a little larger than the encoder's input.
+_CROP_MARGIN = 8 / 7
+
+
+def prepare(
+    contract: SystemContract, recipe: ProductRecipe, manifest: Path, backbones: Mapping[str, str]
+) -> TrainingJob:
+    """Read the catalogue and build the models; `backbones` maps part names to checkpoints to start from.
+
+    Raises ArtifactError or ConfigurationError.
+    """
+    unknown = sorted(set(backbones) - set(BACKBONES))
+    if unknown:
+        raise ConfigurationError("no such backbone", got=unknown[0], expected=" or ".join(BACKBONES))
+    torch.manual_seed(recipe.training.seed)
+    train, dev = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
+    model, architecture, tokenizer = _assemble(contract, recipe, train, backbones)
+    settings = ImageSettings.of(contract.settings)
+    encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
+
+    def load(items: list[Item], margin: float = 1) -> ProductData:
+        return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facet_weights)
+
+    validation = read_catalog(manifest, "validation")
+    return TrainingJob(
+        task=ProductTask(model, load(train, _CROP_MARGIN), load(dev), settings, recipe.training),
+        architecture=architecture,
+        assets={TOKENIZER: tokenizer.to_str(pretty=True)},
+        report=lambda: validation_report(model, load(validation), settings),
+    )
+
+
+def validation_report(model: ProductModel, data: ProductData, settings: ImageSettings) -> dict[str, Any]:
+    """Measure text to photo retrieval on the validation part, for each language, beside reference points."""
+    embedded = embed(model, data, settings)
+    index = {item.id: position for position, item in enumerate(data.items)}
+    report: dict[str, Any] = {}
+    for language, text in zip(LANGUAGES, embedded.text, strict=True):
+        queries = list(distinct_titles(data.items, language).values())
+        rows = torch.tensor([index[query.id] for query in queries])
+        similarity = np.asarray(text[rows] @ embedded.image.T)
+        report[language] = retrieval_quality(similarity, queries, data.items)
+        report["reference"] = reference_points(queries, data.items)
+    return report
+
+
+def _assemble(
+    contract: SystemContract, recipe: ProductRecipe, train: list[Item], backbones: Mapping[str, str]
+) -> tuple[ProductModel, dict[str, Any], Tokenizer]:
+    image_source = backbones.get("image_encoder", recipe.image.pretrained)
+    text_source = backbones.get("text_encoder", recipe.text.pretrained)
+    weights = load_weights(image_source) if image_source else None
+    size = (
+        size_of(weights)
+        if weights
+        else ResNetSize(recipe.image.block, recipe.image.depths, recipe.image.width)
+    )
+    bert = None
+    if text_source:
+        bert, config, tokenizer = load_bert(text_source)
+    else:
+        tokenizer = train_wordpiece(
+            (title for item in train for title in (item.title_zh, item.title_en)), recipe.text.vocab_size
+        )
+        text = recipe.text
+        config = BertSize(
+            text.layers, text.hidden, text.heads, text.feed_forward, tokenizer.get_vocab_size()
+        ).config()
+    architecture = {"image": asdict(size), "text": config}
+    model = build_model(contract, architecture)
+    if weights:
+        model.image_encoder.backbone.load_state_dict(weights)
+    if bert:
+        model.text_encoder.backbone.load_state_dict(bert.state_dict())
+    return model.to(memory_format=torch.channels_last), architecture, tokenizer

@@ -1,0 +1,36 @@
+"""Calibration of scores on held-out data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch.nn import functional
+
+import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[float, float]:
+    """Fit probability = sigmoid(slope × logit + bias); returns (slope, bias), the slope positive.
+
+    The targets are smoothed by Platt's prior, so that separable data gives a finite slope.
+    Source: Platt 1999, "Probabilistic outputs for support vector machines", section 2.2.
+    """
+    x = torch.from_numpy(logits).double()
+    y = torch.from_numpy(labels)
+    n_positive, n_negative = int(y.sum()), int((~y).sum())
+    targets = torch.where(y, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2)).double()
+    parameters = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([parameters], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(parameters[0].exp() * x + parameters[1], targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    return float(parameters[0].detach().exp()), float(parameters[1].detach())

@@ -1,0 +1,32 @@
+"""Losses for two modalities in one space."""
+
+from __future__ import annotations
+
+from torch.nn import functional
+
+import torch
+from torch import Tensor
+
+
+def contrastive_loss(first: Tensor, second: Tensor, log_scale: Tensor, positives: Tensor) -> Tensor:
+    """Symmetric contrastive loss of unit vectors (batch, dim) where a row may have several positives.
+
+    `positives` (batch, batch) is true where two rows belong together, the diagonal included; `log_scale`
+    is the logarithm of 1 / temperature. Source: UniCL (https://arxiv.org/abs/2204.03610, equation 2).
+    """
+    logits = log_scale.clamp(max=4.6).exp() * first @ second.T
+    targets = positives / positives.sum(dim=1, keepdim=True)
+    return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
+
+
+def sample_hard_negatives(
+    similarity: Tensor, positives: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """Draw a wrong partner for every row, the more similar the likelier; shape (batch,).
+
+    Pairs in `positives` are never drawn (a row without any wrong partner gets an arbitrary one).
+    Source: ALBEF (https://arxiv.org/abs/2107.07651, section 3.2).
+    """
+    weights = torch.softmax(similarity.detach().float(), dim=1) + 1e-6
+    weights = weights.masked_fill(positives.bool(), 0) + 1e-12
+    return torch.multinomial(weights, 1, generator=generator)[:, 0]

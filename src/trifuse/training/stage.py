@@ -1,0 +1,118 @@
+"""The training stage: run a system's job and leave a checkpoint with its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import safetensors.torch
+
+from trifuse import systems
+from trifuse.artifacts import Manifest, digest, new_folder, stage_folder, verify, write_manifest
+from trifuse.training.loop import Trainer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from torch import nn
+    from trifuse.contracts import SystemContract
+    from trifuse.training.loop import Task
+
+STAGE = "train"
+WEIGHTS = "model.safetensors"
+ASSETS = "assets"
+
+
+@dataclass(frozen=True)
+class TrainingJob:
+    """What a system hands to the training stage.
+
+    `architecture` rebuilds the model, `assets` are files that preprocessing needs, `report` measures the
+    validation part.
+    """
+
+    task: Task
+    architecture: dict[str, Any]
+    assets: Mapping[str, str]
+    report: Callable[[], dict[str, Any]]
+
+
+def train(system: str, profile: str, manifest: Path, artifacts: Path, backbones: Mapping[str, str]) -> Path:
+    """Train a system and write the `train` stage; a killed run goes on where it was. Returns the folder."""
+    contract = systems.contract(system, profile)
+    recipe = systems.component(system, "recipe").recipe(profile)
+    job: TrainingJob = systems.component(system, "training").prepare(contract, recipe, manifest, backbones)
+    folder = stage_folder(artifacts, system, STAGE)
+    inputs = {
+        "data": digest(manifest),
+        "recipe": _digest_of(asdict(recipe)),
+        "architecture": _digest_of(job.architecture),
+    }
+    progress = (
+        folder.with_name(f"{STAGE}.progress") / f"{_digest_of(inputs | {'contract': contract.hash})[:16]}.pt"
+    )
+    outcome = Trainer(job.task, recipe.training, progress).run()
+    calibration = job.task.calibrate(job.task.model)
+    with new_folder(folder) as new:
+        _save(new, job, contract)
+        write_manifest(
+            new,
+            Manifest(
+                system=system,
+                stage=STAGE,
+                profile=profile,
+                contract_hash=contract.hash,
+                inputs=inputs,
+                metrics={"dev": outcome["metrics"], "validation": job.report()},
+                details={
+                    "recipe": asdict(recipe),
+                    "architecture": job.architecture,
+                    "calibration": calibration,
+                    "best_epoch": outcome["epoch"],
+                    "history": outcome["history"],
+                },
+            ),
+        )
+    progress.unlink()
+    return folder
+
+
+def adopt(system: str, profile: str, source: Path, artifacts: Path) -> Path:
+    """Take the `train` stage of another artifact root instead of training. Returns the folder.
+
+    Raises ArtifactError for a damaged checkpoint, ContractMismatchError for one of another contract.
+    """
+    contract = systems.contract(system, profile)
+    load_model(source, contract)
+    folder = stage_folder(artifacts, system, STAGE)
+    if source.resolve() != folder.resolve():
+        with new_folder(folder) as new:
+            shutil.copytree(source, new, dirs_exist_ok=True)
+    return folder
+
+
+def load_model(folder: Path, contract: SystemContract) -> nn.Module:
+    """Rebuild a stage's model from manifest and weights. Raises ArtifactError or ContractMismatchError."""
+    manifest = verify(folder, contract)
+    model: nn.Module = systems.component(contract.system, "model").build_model(
+        contract, manifest.details["architecture"]
+    )
+    safetensors.torch.load_model(model, folder / WEIGHTS)
+    return model.eval()
+
+
+def _save(folder: Path, job: TrainingJob, contract: SystemContract) -> None:
+    metadata = {"contract_hash": contract.hash, "system": contract.system, "profile": contract.profile}
+    state = {name: tensor.contiguous() for name, tensor in job.task.model.state_dict().items()}
+    safetensors.torch.save_file(state, folder / WEIGHTS, metadata)
+    (folder / ASSETS).mkdir()
+    for name, content in job.assets.items():
+        (folder / ASSETS / name).write_text(content, encoding="utf-8")
+
+
+def _digest_of(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
