@@ -1,0 +1,106 @@
+"""The `trifuse` command."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trifuse.errors import ConfigurationError, TrifuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trifuse.contracts import SystemContract
+    from trifuse.serving.embedded import EmbeddedTriton
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; a failure is one line on standard error."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except TrifuseError as error:
+        print(f"trifuse: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="trifuse", description="Serve multimodal models with NVIDIA Triton."
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    serve = commands.add_parser(
+        "serve",
+        help="serve the published models on this machine, without Docker",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    serve.set_defaults(run=_serve)
+    serve.add_argument(
+        "--repository", type=Path, default=Path("artifacts/model_repository"), help="what publish wrote"
+    )
+    serve.add_argument(
+        "--server-environment",
+        type=Path,
+        default=Path(".venv-server"),
+        help="Triton's own virtual environment",
+    )
+    serve.add_argument("--address", default="127.0.0.1", help="a loopback address to listen on")
+    serve.add_argument("--http-port", type=int, default=8000, help="for HTTP clients")
+    serve.add_argument("--grpc-port", type=int, default=8001, help="for gRPC clients")
+    serve.add_argument("--metrics-port", type=int, default=8002, help="for Prometheus")
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    # Imported here, as other commands do without.
+    from trifuse.serving.canary import run_canaries
+    from trifuse.serving.embedded import EmbeddedTriton
+    from trifuse.serving.repository import published_systems
+
+    systems = published_systems(arguments.repository)
+    if not systems:
+        raise ConfigurationError(
+            "there is nothing to serve",
+            got=f"no published system in {arguments.repository}",
+            hint="Publish one first: python build/publish.py SYSTEM",
+        )
+    server = EmbeddedTriton(
+        arguments.repository,
+        server_environment=arguments.server_environment,
+        address=arguments.address,
+        http_port=arguments.http_port,
+        grpc_port=arguments.grpc_port,
+        metrics_port=arguments.metrics_port,
+        canary=lambda running: run_canaries(running.grpc_url, [contract for contract, _ in systems]),
+        log_path=arguments.repository.parent / "tritonserver.log",
+    )
+    # A process manager's SIGTERM ends the server as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with server:
+            _announce(server, systems)
+            server.wait()
+    except KeyboardInterrupt:
+        print("Triton has stopped.")
+    return 0
+
+
+def _announce(server: EmbeddedTriton, systems: Sequence[tuple[SystemContract, int]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    models = Table("model", "inputs", "outputs", "version")
+    for contract, version in systems:
+        for ensemble in contract.ensembles:
+            inputs, outputs = (
+                ", ".join(tensor.name for tensor in tensors)
+                for tensors in (ensemble.inputs, ensemble.outputs)
+            )
+            models.add_row(contract.model_name(ensemble.name), inputs, outputs, str(version))
+    console = Console()
+    console.print(models)
+    console.print(f"HTTP     {server.http_url}\ngRPC     {server.grpc_url}\nMetrics  {server.metrics_url}")
+    console.print(f"Log      {server.log_path}\nTriton is ready; stop it with Ctrl-C.")

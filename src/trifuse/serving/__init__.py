@@ -1,0 +1,1 @@
+"""Everything between an exported system and a running Triton server."""

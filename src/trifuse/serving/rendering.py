@@ -1,0 +1,125 @@
+"""Render a contract to the configurations of its Triton models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from google.protobuf import text_format
+from tritonclient.grpc.model_config_pb2 import (
+    DataType,
+    ModelConfig,
+    ModelInput,
+    ModelInstanceGroup,
+    ModelOutput,
+)
+
+from trifuse import systems
+from trifuse.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from trifuse.contracts import EnsembleSpec, ModelSpec, SystemContract, TensorSpec
+
+# More threads than these bring one inference little; further cores serve further requests.
+_MAXIMUM_THREADS = 4
+_DEFINITION_PROFILE, _DEFINITION_VERSION, _DEFINITION_CORES = "full", 1, 4
+
+
+def render(contract: SystemContract, version: int, cores: int) -> dict[str, str]:
+    """Write every model's config.pbtxt for a machine with that many cores, by model name.
+
+    Ensembles come last and pin `version` in every step, so that they never mix two versions.
+    """
+    configs = [_preprocess(contract, cores)]
+    configs += [_part(contract, part, cores) for part in contract.parts]
+    configs += [_ensemble(contract, ensemble, version) for ensemble in contract.ensembles]
+    header = (
+        f"# Rendered from the contract of {contract.system} (profile {contract.profile}) for {cores} cores.\n"
+        "# Change the contract and render again instead of editing this file.\n"
+    )
+    return {config.name: header + _text(config) for config in configs}
+
+
+def definition(system: str) -> dict[str, str]:
+    """Render what model_repository/ in git holds: the full profile, version 1, for four cores."""
+    contract = systems.contract(system, _DEFINITION_PROFILE)
+    return render(contract, _DEFINITION_VERSION, _DEFINITION_CORES)
+
+
+def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:
+    config = _model(contract, contract.preprocess, backend="python", instances=max(1, cores // 2))
+    config.parameters["profile"].string_value = contract.profile
+    config.parameters["contract_hash"].string_value = contract.hash
+    return config
+
+
+def _part(contract: SystemContract, part: ModelSpec, cores: int) -> ModelConfig:
+    threads = min(cores, _MAXIMUM_THREADS)
+    config = _model(contract, part, backend="onnxruntime", instances=max(1, cores // threads))
+    config.parameters["intra_op_thread_count"].string_value = str(threads)
+    return config
+
+
+def _model(contract: SystemContract, model: ModelSpec, *, backend: str, instances: int) -> ModelConfig:
+    config = _interface(contract, model)
+    config.backend = backend
+    # Every version stays loadable: ensembles choose the one that answers.
+    config.version_policy.all.SetInParent()
+    # Without a queue delay: a batch is what gathered while the last one ran, and nobody waits for company.
+    config.dynamic_batching.SetInParent()
+    config.instance_group.append(ModelInstanceGroup(count=instances, kind=ModelInstanceGroup.KIND_CPU))
+    return config
+
+
+def _ensemble(contract: SystemContract, ensemble: EnsembleSpec, version: int) -> ModelConfig:
+    config = _interface(contract, ensemble)
+    config.platform = "ensemble"
+    config.version_policy.specific.versions.append(version)
+    steps = [contract.model(name) for name in ensemble.steps]
+    available = {tensor.name for tensor in ensemble.inputs}
+    for index, step in enumerate(steps):
+        consumed = (ensemble.outputs, *(later.inputs for later in steps[index + 1 :]))
+        needed = {tensor.name for tensors in consumed for tensor in tensors}
+        rendered = config.ensemble_scheduling.step.add()
+        rendered.model_name = contract.model_name(step.name)
+        rendered.model_version = version
+        for tensor in step.inputs:
+            if tensor.name in available:
+                rendered.input_map[tensor.name] = tensor.name
+            elif not tensor.optional:
+                raise ConfigurationError(
+                    f"ensemble {ensemble.name}: step {step.name} needs '{tensor.name}', which nothing gives",
+                    expected="an input of the ensemble or an output of an earlier step",
+                )
+        for tensor in step.outputs:
+            if tensor.name in needed:
+                rendered.output_map[tensor.name] = tensor.name
+        available |= {tensor.name for tensor in step.outputs}
+    return config
+
+
+def _interface(contract: SystemContract, model: ModelSpec | EnsembleSpec) -> ModelConfig:
+    return ModelConfig(
+        name=contract.model_name(model.name),
+        max_batch_size=contract.max_batch_size,
+        input=[
+            ModelInput(
+                name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims, optional=tensor.optional
+            )
+            for tensor in model.inputs
+        ],
+        output=[
+            ModelOutput(name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims)
+            for tensor in model.outputs
+        ],
+    )
+
+
+def _data_type(tensor: TensorSpec) -> int:
+    name = "STRING" if tensor.dtype == "BYTES" else tensor.dtype
+    value: int = DataType.Value(f"TYPE_{name}")
+    return value
+
+
+def _text(config: ModelConfig) -> str:
+    text: str = text_format.MessageToString(config, as_utf8=True, use_short_repeated_primitives=True)
+    return text

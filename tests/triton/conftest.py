@@ -1,0 +1,90 @@
+"""The server environment, and stand-ins for exported systems that need no training."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from trifuse.artifacts import Manifest, write_manifest
+from trifuse.preprocessing.text import train_wordpiece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trifuse.contracts import ModelSpec, SystemContract, TensorSpec
+
+REPOSITORY_ROOT = Path(__file__).parents[2]
+_TYPES = {"FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
+
+
+@pytest.fixture(scope="session")
+def server_environment() -> Path:
+    path = Path(os.environ.get("TRIFUSE_SERVER_ENVIRONMENT", REPOSITORY_ROOT / ".venv-server"))
+    if not path.is_dir():
+        pytest.fail(
+            f"the tests need Triton's environment: no {path}. Run `make test`, which makes it", pytrace=False
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def definition() -> Path:
+    return REPOSITORY_ROOT / "model_repository"
+
+
+@pytest.fixture(scope="session")
+def write_export() -> Callable[[Path, SystemContract], Path]:
+    """Write an export stage whose parts have the contract's tensors and answer with constants."""
+
+    def write(folder: Path, contract: SystemContract, value: float = 0.5) -> Path:
+        (folder / "assets").mkdir(parents=True)
+        train_wordpiece(["红色 red", "白色 white"], 100).save(str(folder / "assets" / "tokenizer.json"))
+        for part in contract.parts:
+            model = helper.make_model(
+                _graph(part, value), opset_imports=[helper.make_opsetid("", 21)], ir_version=10
+            )
+            helper.set_model_props(model, {"contract_hash": contract.hash})
+            onnx.save(model, folder / f"{part.name}.onnx")
+        write_manifest(
+            folder,
+            Manifest(contract.system, "export", contract.profile, contract.hash, metrics={"match_auc": 0.75}),
+        )
+        return folder
+
+    return write
+
+
+def _graph(part: ModelSpec, value: float) -> onnx.GraphProto:
+    """Fill each output with `value`; its axes that vary are those of the part's first input."""
+    first = part.inputs[0].name
+    nodes = [
+        helper.make_node("Shape", [first], ["batch"], start=0, end=1),
+        helper.make_node("Shape", [first], ["length"], start=1, end=2),
+    ]
+    for tensor in part.outputs:
+        axes = ["length" if size == -1 else f"size_{size}" for size in tensor.dims]
+        shape = f"{tensor.name}_shape"
+        fill = helper.make_tensor("value", _TYPES[tensor.dtype], [1], [value])
+        nodes += [
+            helper.make_node("Concat", ["batch", *axes], [shape], axis=0),
+            helper.make_node("ConstantOfShape", [shape], [tensor.name], value=fill),
+        ]
+    sizes = {size for tensor in part.outputs for size in tensor.dims if size != -1}
+    constants = [helper.make_tensor(f"size_{size}", TensorProto.INT64, [1], [size]) for size in sizes]
+    return helper.make_graph(
+        nodes,
+        part.name,
+        [_value(tensor) for tensor in part.inputs],
+        [_value(tensor) for tensor in part.outputs],
+        constants,
+    )
+
+
+def _value(tensor: TensorSpec) -> onnx.ValueInfoProto:
+    dims = ["batch", *("length" if size == -1 else size for size in tensor.dims)]
+    return helper.make_tensor_value_info(tensor.name, _TYPES[tensor.dtype], dims)
