@@ -1,0 +1,5 @@
+"""Client library for a Triton server: gRPC and HTTP, blocking and asyncio, one set of errors. No torch."""
+
+from trifuse.client.triton import AsyncTritonClient, TritonClient
+
+__all__ = ["AsyncTritonClient", "TritonClient"]
