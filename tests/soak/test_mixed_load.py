@@ -1,0 +1,76 @@
+"""Hours of use in minutes: good and bad requests from many clients, and memory that does not grow."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.triton.served import build_smoke, mixed_photos, texts
+
+from trifuse.client import TritonClient
+from trifuse.errors import InputError
+from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.systems.product.client import ProductClient
+
+MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
+CLIENTS = 8
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
+    repository = build_smoke(tmp_path_factory.mktemp("soak")) / "model_repository"
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
+    environment = Path(os.environ.get("TRIFUSE_SERVER_ENVIRONMENT", ".venv-server"))
+    with EmbeddedTriton(repository, server_environment=environment, **ports) as server:
+        yield server
+
+
+def _resident_mb(repository: Path) -> float:
+    """Sum the memory of the server and its stubs, which name the repository on their command lines."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            if b"triton" in line and bytes(repository) in line:
+                total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total / 1e6
+
+
+@pytest.mark.timeout(MINUTES * 60 + 300)
+def test_nothing_fails_and_memory_stays(server: EmbeddedTriton) -> None:
+    photos, words = mixed_photos(16), texts(16)
+    with TritonClient(server.grpc_url) as client:
+        expected = [
+            match.fused for match in ProductClient(client).match_many(zip(photos, words, strict=True))
+        ]
+    deadline = time.monotonic() + MINUTES * 60
+
+    def work(number: int) -> int:
+        done = 0
+        with TritonClient(server.grpc_url) as client:
+            products, rng = ProductClient(client), np.random.default_rng(number)
+            while time.monotonic() < deadline:
+                index = int(rng.integers(16))
+                match = products.match(photos[index], words[index])
+                np.testing.assert_allclose(match.fused, expected[index], atol=2e-5)
+                if done % 10 == 0:
+                    with pytest.raises(InputError):
+                        products.embed_image([photos[index][:60]])
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        futures = [pool.submit(work, number) for number in range(CLIENTS)]
+        time.sleep(MINUTES * 60 * 0.2)
+        early_mb = _resident_mb(server.repository)
+        requests = sum(future.result() for future in futures)
+    late_mb = _resident_mb(server.repository)
+    print(f"\n{requests} matches in {MINUTES:g} min, memory {early_mb:.0f} -> {late_mb:.0f} MB")
+    assert late_mb < early_mb * 1.1 + 20
