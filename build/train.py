@@ -17,6 +17,7 @@ def main() -> None:
     parser.add_argument("system")
     parser.add_argument("--profile", choices=PROFILES, default="demo")
     parser.add_argument("--data", type=Path, help="the catalogue's manifest.jsonl, or its folder")
+    parser.add_argument("--epochs", type=int, help="default: the profile's")
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
     parser.add_argument(
         "--checkpoint",
@@ -37,7 +38,14 @@ def main() -> None:
         )
     else:
         manifest = arguments.data / "manifest.jsonl" if arguments.data.is_dir() else arguments.data
-        folder = stage.train(arguments.system, arguments.profile, manifest, arguments.artifacts, backbones)
+        folder = stage.train(
+            arguments.system,
+            arguments.profile,
+            manifest,
+            arguments.artifacts,
+            backbones=backbones,
+            epochs=arguments.epochs,
+        )
     print_metrics(folder)
 
 

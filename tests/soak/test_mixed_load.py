@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.triton.served import build_smoke, mixed_photos, texts
 
+from tests.triton.served import build_smoke, mixed_photos, texts
 from trifuse.client import TritonClient
 from trifuse.errors import InputError
 from trifuse.serving.embedded import EmbeddedTriton, free_ports

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
 import torch
+
 from trifuse import systems
 from trifuse.contracts import SystemContract
 from trifuse.models.bert import BertSize

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import torchvision
 import transformers
 from torchvision.models.resnet import Bottleneck
 
-import torch
 from trifuse.errors import ArtifactError, ConfigurationError
 from trifuse.models import bert, resnet
 

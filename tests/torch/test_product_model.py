@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 import torch
+
 from trifuse.contracts import SystemContract
 from trifuse.systems.product.model import ProductModel
 

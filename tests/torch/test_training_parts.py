@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 import torch
+
 from trifuse.training.augmentation import PhotoAugmentation
 from trifuse.training.calibration import fit_platt
 from trifuse.training.losses import contrastive_loss, sample_hard_negatives

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from PIL import Image
-from tests.triton.served import photo, texts
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from tests.triton.served import photo, texts
 from trifuse.client import TritonClient
 from trifuse.client.encoding import bytes_tensor
 from trifuse.errors import InputError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.triton.served import mixed_photos, photo, texts
 
+from tests.triton.served import mixed_photos, photo, texts
 from trifuse import systems
 from trifuse.client import TritonClient
 from trifuse.client.encoding import bytes_tensor

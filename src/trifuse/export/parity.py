@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-
 import torch
+
 from trifuse.errors import ExportError
 
 if TYPE_CHECKING:

@@ -6,14 +6,15 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import onnx
-
 import torch
+
 from trifuse.errors import ExportError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor, nn
+
     from trifuse.contracts import ModelSpec, SystemContract, TensorSpec
 
 OPSET = 21

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenizers import Tokenizer
-
     from torch import nn
 
 
@@ -28,7 +27,7 @@ class BertSize:
     heads: int = 12
     feed_forward: int = 3072
     vocab_size: int = 30522
-    dropout: float = 0.1
+    dropout: float = 0.0
 
     def config(self) -> dict[str, Any]:
         """Express the size as settings of transformers' BertConfig."""

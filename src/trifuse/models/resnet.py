@@ -7,11 +7,11 @@ import urllib.error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+import torch
+from torch import Tensor, nn
 from torchvision.models import get_model_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-import torch
-from torch import Tensor, nn
 from trifuse.errors import ArtifactError, ConfigurationError
 
 if TYPE_CHECKING:

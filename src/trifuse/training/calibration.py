@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch.nn import functional
-
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     import numpy as np

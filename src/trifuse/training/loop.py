@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-import torch
-from torch import Tensor, nn
 from trifuse.artifacts import write_file
 
 if TYPE_CHECKING:

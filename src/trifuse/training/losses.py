@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torch.nn import functional
-
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def contrastive_loss(first: Tensor, second: Tensor, log_scale: Tensor, positives: Tensor) -> Tensor:

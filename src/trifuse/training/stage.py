@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
+
     from trifuse.contracts import SystemContract
     from trifuse.training.loop import Task
 
@@ -41,10 +42,23 @@ class TrainingJob:
     report: Callable[[], dict[str, Any]]
 
 
-def train(system: str, profile: str, manifest: Path, artifacts: Path, backbones: Mapping[str, str]) -> Path:
-    """Train a system and write the `train` stage; a killed run goes on where it was. Returns the folder."""
+def train(
+    system: str,
+    profile: str,
+    manifest: Path,
+    artifacts: Path,
+    *,
+    backbones: Mapping[str, str],
+    epochs: int | None = None,
+) -> Path:
+    """Train a system and write the `train` stage; a killed run goes on where it was. Returns the folder.
+
+    `backbones` maps parts to the checkpoints they start from, `epochs` replaces the recipe's number.
+    """
     contract = systems.contract(system, profile)
     recipe = systems.component(system, "recipe").recipe(profile)
+    if epochs is not None:
+        recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
     job: TrainingJob = systems.component(system, "training").prepare(contract, recipe, manifest, backbones)
     folder = stage_folder(artifacts, system, STAGE)
     inputs = {

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from rich.progress import track
 
-import torch
 from trifuse.errors import ArtifactError, InputError
 from trifuse.preprocessing.image import ImageSettings, decode
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
+
     from trifuse.catalog import Item
     from trifuse.preprocessing.text import TextEncoder
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-
 import torch
+
 from trifuse.preprocessing.image import normalise
 from trifuse.training.metrics import average_precision
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
     from torch import Tensor
+
     from trifuse.preprocessing.image import ImageSettings
     from trifuse.systems.product.data import ProductData
     from trifuse.systems.product.model import ProductModel

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, cast
 
-from torch.nn import functional
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
 from trifuse.models.bert import build_bert
 from trifuse.models.cross_attention import CrossModalAttention
 from trifuse.models.resnet import ResNet, ResNetSize

@@ -59,7 +59,7 @@ _RECIPES = {
         training=TrainingRecipe(epochs=2, batch_size=16, learning_rate=2e-3),
     ),
     "demo": ProductRecipe(
-        image=ResNetRecipe("bottleneck", (3, 4, 6, 3), 32),
+        image=ResNetRecipe("bottleneck", (3, 4, 6, 3), 16),
         text=BertRecipe(2, 128, 4, 256, 2000),
         training=TrainingRecipe(epochs=40, batch_size=64, learning_rate=1e-3),
     ),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from torch.nn import functional
-
 import torch
 from torch import Tensor
+from torch.nn import functional
+
 from trifuse.systems.product.evaluation import embed, match_logits, title_map
 from trifuse.training.augmentation import PhotoAugmentation
 from trifuse.training.calibration import fit_platt

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-
 import torch
+
 from trifuse.catalog import Item, read_catalog
 from trifuse.errors import ConfigurationError
 from trifuse.models.bert import BertSize, load_bert
