@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from trifuse.errors import TrifuseError
+from trifuse.command_line import run
 from trifuse.systems import available, component
 
 
-def main() -> int:
+def main() -> None:
     """Generate the data and print the path of its manifest."""
     parser = argparse.ArgumentParser(description="Generate a system's data: real files and a manifest.")
     parser.add_argument("system", choices=available())
@@ -22,13 +21,8 @@ def main() -> int:
     options = parser.parse_args()
     generator = component(options.system, "generator")
     items = generator.DEFAULT_ITEMS if options.items is None else options.items
-    try:
-        print(generator.generate(options.output, items=items, seed=options.seed))
-    except TrifuseError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    print(generator.generate(options.output, items=items, seed=options.seed))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

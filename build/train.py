@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trifuse.command_line import print_metrics, run
+from trifuse.command_line import run
 from trifuse.errors import ConfigurationError
+from trifuse.reporting import print_metrics
 from trifuse.systems import PROFILES
 from trifuse.training import stage
 

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from trifuse.artifacts import digest, stage_folder
 from trifuse.catalog import Item, read_catalog
-from trifuse.client.command_line import Report, add_common_options, connect, positive, print_error, run
+from trifuse.client.command_line import Report, add_common_options, connect, positive, run
 from trifuse.client.contact_sheet import Entry, write_contact_sheet
 from trifuse.client.embedding_store import CHUNK, embed_items, load_embeddings, nearest, store_embeddings
+from trifuse.command_line import print_error
 from trifuse.systems.product.client import EMBEDDING_MODELS, ProductClient, canary_inputs
 
 if TYPE_CHECKING:

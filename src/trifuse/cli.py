@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import signal
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trifuse.command_line import print_error
 from trifuse.errors import ConfigurationError, TrifuseError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(parsed.run(parsed))
     except TrifuseError as error:
-        print(f"trifuse: {error}", file=sys.stderr)
+        print_error(error, "trifuse")
         return error.exit_code
 
 

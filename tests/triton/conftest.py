@@ -10,11 +10,15 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.triton.served import build_smoke
 from trifuse.artifacts import Manifest, write_manifest
 from trifuse.preprocessing.text import train_wordpiece
+from trifuse.serving.canary import run_canaries
+from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.repository import published_systems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from trifuse.contracts import ModelSpec, SystemContract, TensorSpec
 
@@ -57,6 +61,27 @@ def write_export() -> Callable[[Path, SystemContract], Path]:
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def product_artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The product system's smoke profile, made by the real scripts."""
+    return build_smoke(tmp_path_factory.mktemp("product"))
+
+
+@pytest.fixture(scope="session")
+def product_server(product_artifacts: Path, server_environment: Path) -> Iterator[EmbeddedTriton]:
+    """One running server for all tests: each must leave it healthy."""
+    repository = product_artifacts / "model_repository"
+    contracts = [contract for contract, _ in published_systems(repository)]
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
+    with EmbeddedTriton(
+        repository,
+        server_environment=server_environment,
+        canary=lambda server: run_canaries(server.grpc_url, contracts),
+        **ports,
+    ) as server:
+        yield server
 
 
 def _graph(part: ModelSpec, value: float) -> onnx.GraphProto:

@@ -12,14 +12,13 @@ from rich.console import Console
 
 from trifuse.client.endpoint import DEFAULT_URLS, PROTOCOLS
 from trifuse.client.triton import DEFAULT_TIMEOUT_S, TritonClient
+from trifuse.command_line import INTERRUPTED, print_error
 from trifuse.errors import TrifuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import RenderableType
-
-_INTERRUPTED = 130
 
 NumberT = TypeVar("NumberT", int, float)
 
@@ -78,18 +77,13 @@ def run(parser: argparse.ArgumentParser, command: Callable[[argparse.Namespace],
             _print_json({"error": {"type": type(error).__name__, "message": str(error)}})
         return error.exit_code
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return INTERRUPTED
     if options.json:
         _print_json(report.data)
     else:
         # Titles and texts may contain what rich would take for its markup.
         Console(markup=False, highlight=False).print(report.display)
     return 0
-
-
-def print_error(error: TrifuseError, label: str = "error") -> None:
-    """Write an error to stderr as one line."""
-    sys.stderr.write(" ".join(f"{label}: {error}".split()) + "\n")
 
 
 def _print_json(data: dict[str, Any]) -> None:

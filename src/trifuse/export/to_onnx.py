@@ -9,6 +9,7 @@ import onnx
 import torch
 
 from trifuse.errors import ExportError
+from trifuse.serving.onnx_header import MAXIMUM_OPSETS, check_versions, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 
     from trifuse.contracts import ModelSpec, SystemContract, TensorSpec
 
-OPSET = 21
-MAX_IR_VERSION = 10
-CONTRACT_KEY = "contract_hash"
+OPSET = MAXIMUM_OPSETS[""]
 
 _DTYPES: dict[int, str] = {onnx.TensorProto.FLOAT: "FP32", onnx.TensorProto.INT64: "INT64"}
 
@@ -49,11 +48,12 @@ def export_part(
         raise ExportError(f"torch exported nothing for {part.name}")
     proto = program.model_proto
     onnx.helper.set_model_props(
-        proto, {CONTRACT_KEY: contract.hash, "system": contract.system, "part": part.name}
+        proto, {"contract_hash": contract.hash, "system": contract.system, "part": part.name}
     )
     onnx.checker.check_model(proto, full_check=True)
     _check_tensors(proto, part)
     onnx.save(proto, path)
+    check_versions(path, read_header(path))
 
 
 def _dynamic_axes(spec: TensorSpec) -> dict[int, Any]:
@@ -62,10 +62,6 @@ def _dynamic_axes(spec: TensorSpec) -> dict[int, Any]:
 
 
 def _check_tensors(proto: onnx.ModelProto, part: ModelSpec) -> None:
-    if proto.ir_version > MAX_IR_VERSION:
-        raise ExportError(
-            "the ONNX file is too new for Triton", got=f"IR {proto.ir_version}", expected=MAX_IR_VERSION
-        )
     for specs, values in ((part.inputs, proto.graph.input), (part.outputs, proto.graph.output)):
         expected = [f"{spec.name} {spec.dtype} {[-1, *spec.dims]}" for spec in specs]
         found = [_describe(value) for value in values]
