@@ -3,9 +3,7 @@ PYTHON ?= python3
 UV := .venv-tools/bin/uv
 BIN := .venv/bin
 SYSTEM ?= product
-PROFILE ?= demo
 ARTIFACTS ?= artifacts
-DATA ?= $(ARTIFACTS)/$(SYSTEM)/data
 UV_VERSION := 0.13.9
 UV_LOCK_FLAGS := --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
@@ -19,7 +17,7 @@ help: ## Show what you can make
 
 .PHONY: demo
 demo: environment ## Generate data, train, export, publish, serve, search: the whole path in minutes
-	$(BIN)/python build/demo.py --artifacts $(ARTIFACTS)
+	$(BIN)/python build/demo.py $(SYSTEM) --artifacts $(ARTIFACTS)
 
 .PHONY: serve
 serve: environment ## Serve artifacts/model_repository on loopback until Ctrl-C

@@ -1,4 +1,4 @@
-"""The whole path of the product system in minutes: data, training, export, publishing, serving, search."""
+"""The whole path of a system in minutes: data, training, export, publishing, serving, answers."""
 
 from __future__ import annotations
 
@@ -13,91 +13,57 @@ from typing import Any
 
 from rich.console import Console
 
+from trifuse import systems
+from trifuse.artifacts import stage_folder
 from trifuse.command_line import run
 from trifuse.errors import TrifuseError
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
-from trifuse.serving.repository import published_systems
-
-ROOT = Path(__file__).parents[1]
-QUERIES = ("简约白色连衣裙", "simple white dress")
-WANTED = {"category": "dress", "colour": "white", "style": "simple"}
-# The generated photos are simpler than real ones: they need a part of the profile's epochs.
-EPOCHS = 12
 
 console = Console()
 
 
 def main() -> None:
-    """Run every step as its own command, the way a user would type it."""
+    """Run every step as its own command, the way a user would type it in the repository's root."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("system", choices=systems.available())
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
-    artifacts = parser.parse_args().artifacts
+    options = parser.parse_args()
     started = time.monotonic()
-    data = artifacts / "product" / "data"
-    step("build/generate.py", "product", "--output", data)
-    step(
-        "build/train.py",
-        "product",
-        "--profile",
-        "demo",
-        "--data",
-        data,
-        "--epochs",
-        EPOCHS,
-        "--artifacts",
-        artifacts,
-    )
-    step("build/export_onnx.py", "product", "--artifacts", artifacts)
-    step("build/publish.py", "product", "--artifacts", artifacts)
-    repository = artifacts / "model_repository"
-    contracts = [contract for contract, _ in published_systems(repository)]
+    demo = systems.component(options.system, "demo")
+    data = stage_folder(options.artifacts, options.system, "data")
+    to_artifacts = (options.system, "--artifacts", options.artifacts)
+    step("build/generate.py", options.system, "--output", data)
+    step("build/train.py", *to_artifacts, "--profile", "demo", "--data", data, "--epochs", demo.EPOCHS)
+    step("build/export_onnx.py", *to_artifacts)
+    step("build/publish.py", *to_artifacts)
+    with serve(options.system, options.artifacts) as server:
+        folder = stage_folder(options.artifacts, options.system, "search")
+        findings = demo.show(step, answer, server.grpc_url, data / "manifest.jsonl", folder)
+    console.print("", *findings, sep="\n", highlight=False)
+    console.print(f"[bold green]Done in {time.monotonic() - started:.0f} s.[/] Serve it with: make serve")
+
+
+def serve(system: str, artifacts: Path) -> EmbeddedTriton:
+    """Prepare the server on ports that are free, so that a server that already runs is not disturbed."""
+    contract = systems.contract(system, "demo")
     http_port, grpc_port, metrics_port = free_ports(3)
-    server = EmbeddedTriton(
-        repository,
+    return EmbeddedTriton(
+        artifacts / "model_repository",
         server_environment=Path(".venv-server"),
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,
-        canary=lambda running: run_canaries(running.grpc_url, contracts),
+        canary=lambda running: run_canaries(running.grpc_url, [contract]),
         log_path=artifacts / "tritonserver.log",
     )
-    with server:
-        show_results(server.grpc_url, data / "manifest.jsonl", artifacts)
-    console.print(f"\n[bold green]Done in {time.monotonic() - started:.0f} s.[/] Serve it: make serve")
-
-
-def show_results(url: str, manifest: Path, artifacts: Path) -> None:
-    """Search in both languages, count the right answers, and measure the latency."""
-    for number, query in enumerate(QUERIES, 1):
-        sheet = artifacts / "product" / "search" / f"demo-{number}.png"
-        search: list[object] = [
-            "clients/search.py",
-            query,
-            "--catalog",
-            manifest,
-            "--split",
-            "validation",
-            "--url",
-            url,
-            "--output",
-            sheet,
-        ]
-        step(*search)
-        top = answer(*search)["results"][:5]
-        right = sum(all(hit["attributes"][name] == value for name, value in WANTED.items()) for hit in top)
-        console.print(f"P@5 of {query}: {right} of 5 are {' '.join(reversed(WANTED.values()))}es")
-    photo = top[0]["path"]
-    step("clients/match.py", photo, QUERIES[0], "--url", url)
-    step("benchmarks/quality.py", "--data", manifest, "--url", url)
-    step("benchmarks/latency.py", "product", "--image", photo, "--text", QUERIES[0], "--url", url)
 
 
 def step(*command: object) -> None:
     """Show and run one of the project's commands. Raises TrifuseError when it fails."""
     arguments = list(map(str, command))
     console.print(f"\n[bold cyan]$ python {shlex.join(arguments)}[/]", soft_wrap=True, highlight=False)
-    status = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=False).returncode  # noqa: S603
+    status = subprocess.run([sys.executable, *arguments], check=False).returncode  # noqa: S603
     if status:
         raise TrifuseError(f"{arguments[0]} ended with status {status}", hint="Its message above says why")
 
@@ -105,7 +71,7 @@ def step(*command: object) -> None:
 def answer(*command: object) -> Any:
     """Run one of the project's clients and read its JSON answer."""
     arguments = [sys.executable, *map(str, command), "--json"]
-    return json.loads(subprocess.check_output(arguments, cwd=ROOT))  # noqa: S603
+    return json.loads(subprocess.check_output(arguments))  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import math
 from pathlib import Path
@@ -148,6 +149,7 @@ class Trainer:
         }
 
 
+@functools.cache
 def native_bfloat16() -> bool:
     """Tell whether this processor computes in bfloat16 itself; elsewhere it would only be slower."""
     flags = Path("/proc/cpuinfo")

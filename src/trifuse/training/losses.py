@@ -6,15 +6,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+_MAX_LOG_SCALE = 4.6  # a temperature of 0.01, as in CLIP
 
-def contrastive_loss(first: Tensor, second: Tensor, log_scale: Tensor, positives: Tensor) -> Tensor:
+
+def contrastive_loss(first: Tensor, second: Tensor, log_scale: Tensor, relevance: Tensor) -> Tensor:
     """Symmetric contrastive loss of unit vectors (batch, dim) where a row may have several positives.
 
-    `positives` (batch, batch) is true where two rows belong together, the diagonal included; `log_scale`
-    is the logarithm of 1 / temperature. Source: UniCL (https://arxiv.org/abs/2204.03610, equation 2).
+    `relevance` (batch, batch) is symmetric and says how much two rows belong together, the diagonal included;
+    `log_scale` is the logarithm of 1 / temperature.
+    Source: UniCL (https://arxiv.org/abs/2204.03610, equation 2), with graded positives.
     """
-    logits = log_scale.clamp(max=4.6).exp() * first @ second.T
-    targets = positives / positives.sum(dim=1, keepdim=True)
+    # Temperatures near 0.01 magnify what bfloat16 would round away.
+    with torch.autocast(first.device.type, enabled=False):
+        logits = log_scale.clamp(max=_MAX_LOG_SCALE).exp() * first.float() @ second.float().T
+    targets = relevance / relevance.sum(dim=1, keepdim=True)
     return (functional.cross_entropy(logits, targets) + functional.cross_entropy(logits.T, targets)) / 2
 
 

@@ -14,6 +14,7 @@ from rich.progress import track
 
 from trifuse.errors import ArtifactError, InputError
 from trifuse.preprocessing.image import ImageSettings, decode
+from trifuse.systems.product.quality import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
     from trifuse.catalog import Item
     from trifuse.preprocessing.text import TextEncoder
-
-LANGUAGES = ("zh", "en")
+    from trifuse.systems.product.recipe import FacetRecipe
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,20 @@ class Texts:
 
 @dataclass(frozen=True)
 class Facet:
-    """An attribute that people also search by alone ("dress"): in words, and as a number."""
+    """An attribute that people also search by alone ("dress"): in words, and as a number.
+
+    `weight` is that of its own loss, `kinship` how much two items of equal value belong together.
+    """
 
     texts: Texts
     values: Tensor
     weight: float
+    kinship: float
+
+    def agreement(self, indices: Tensor) -> Tensor:
+        """Tell which of the chosen items have an equal value, (n, n)."""
+        values = self.values[indices]
+        return (values[:, None] == values[None, :]).float()
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def load_data(
     encoder: TextEncoder,
     settings: ImageSettings,
     photo_size: int,
-    facet_weights: Mapping[str, float],
+    facets: Mapping[str, FacetRecipe],
 ) -> ProductData:
     """Decode and encode all items; facets that the catalogue does not have are left out.
 
@@ -84,12 +93,12 @@ def load_data(
         if not (item.title_zh or item.title_en):
             raise ArtifactError("an item has no title", got=item.id, expected="title_zh or title_en")
     titles = _encode(encoder, [[_title(item, language) for item in items] for language in LANGUAGES])
-    facets = [
-        _facet(items, encoder, name, weight)
-        for name, weight in facet_weights.items()
+    known = [
+        _facet(items, encoder, name, facet)
+        for name, facet in facets.items()
         if all(item.values(name) for item in items)
     ]
-    return ProductData(items, _load_photos(items, settings, photo_size), titles, facets, _keys(items))
+    return ProductData(items, _load_photos(items, settings, photo_size), titles, known, _keys(items))
 
 
 def split_dev(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
@@ -112,12 +121,12 @@ def _encode(encoder: TextEncoder, languages: list[list[str]]) -> Texts:
     return Texts(torch.from_numpy(ids), torch.from_numpy(mask))
 
 
-def _facet(items: list[Item], encoder: TextEncoder, name: str, weight: float) -> Facet:
+def _facet(items: list[Item], encoder: TextEncoder, name: str, recipe: FacetRecipe) -> Facet:
     """Encode a facet's values; the column `<name>_zh` has the Chinese words."""
     english = [" ".join(item.values(name)) for item in items]
     chinese = [" ".join(item.values(f"{name}_zh")) or word for item, word in zip(items, english, strict=True)]
     values = torch.from_numpy(np.unique(english, return_inverse=True)[1])
-    return Facet(_encode(encoder, [chinese, english]), values, weight)
+    return Facet(_encode(encoder, [chinese, english]), values, recipe.weight, recipe.kinship)
 
 
 def _title(item: Item, language: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trifuse.catalog import Item
 
 K = 10
+LANGUAGES = ("zh", "en")
 # A second colour that the photo also shows counts as a hit.
 _ALTERNATIVES = {"colour": "colour_alt"}
 CRITERIA = ("category", "colour", "both")

@@ -30,17 +30,30 @@ class BertRecipe:
 
 
 @dataclass(frozen=True)
+class FacetRecipe:
+    """An attribute that shoppers search by alone.
+
+    `weight` is that of the loss of such queries, `kinship` the relevance of items that share the attribute.
+    """
+
+    weight: float
+    kinship: float
+
+
+@dataclass(frozen=True)
 class ProductRecipe:
     """Everything that decides how the product models of a profile come out.
 
-    `facet_weights` weigh the losses of queries by one attribute alone; `dev_share` of the training products
+    `facets` are the attributes that shoppers search by alone; `dev_share` of the training products
     chooses and calibrates; `parity_atol` bounds each part's difference between ONNX Runtime and torch.
     """
 
     image: ResNetRecipe
     text: BertRecipe
     training: TrainingRecipe
-    facet_weights: dict[str, float] = field(default_factory=lambda: {"category": 0.5})
+    facets: dict[str, FacetRecipe] = field(
+        default_factory=lambda: {"category": FacetRecipe(weight=1.0, kinship=0.1)}
+    )
     dev_share: float = 0.1
     parity_atol: dict[str, float] = field(
         default_factory=lambda: {"image_encoder": 2e-4, "text_encoder": 2e-4, "fusion": 2e-4, "joint": 1e-5}

@@ -65,11 +65,12 @@ class ProductTask:
         text_tokens, text = model.text_encoder(ids, mask)
         _, translation = model.text_encoder(*data.titles.draw(1 - languages, indices))
         positives = data.positives(indices).float()
+        relevance = positives + sum(facet.kinship * facet.agreement(indices) for facet in data.facets)
         here = torch.ones(len(indices), 1)
         product = model.joint(image, translation, here, here)
         return {
-            "title": contrastive_loss(image, text, model.log_scale, positives),
-            "product": 0.5 * contrastive_loss(product, text, model.log_scale, positives),
+            "title": contrastive_loss(image, text, model.log_scale, relevance),
+            "product": 0.5 * contrastive_loss(product, text, model.log_scale, relevance),
             "matching": self._matching_loss((image_tokens, image), (text_tokens, text), mask, positives),
             **{
                 f"facet {number}": self._facet_loss(image, facet, languages, indices)
@@ -83,9 +84,7 @@ class ProductTask:
 
     def _facet_loss(self, image: Tensor, facet: Facet, languages: Tensor, indices: Tensor) -> Tensor:
         _, query = self.model.text_encoder(*facet.texts.draw(languages, indices))
-        values = facet.values[indices]
-        positives = (values[:, None] == values[None, :]).float()
-        return facet.weight * contrastive_loss(image, query, self.model.log_scale, positives)
+        return facet.weight * contrastive_loss(image, query, self.model.log_scale, facet.agreement(indices))
 
     def _matching_loss(
         self, images: tuple[Tensor, Tensor], texts: tuple[Tensor, Tensor], mask: Tensor, positives: Tensor

@@ -14,11 +14,11 @@ from trifuse.models.bert import BertSize, load_bert
 from trifuse.models.resnet import ResNetSize, load_weights, size_of
 from trifuse.preprocessing.image import ImageSettings
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
-from trifuse.systems.product.data import LANGUAGES, ProductData, load_data, split_dev
+from trifuse.systems.product.data import ProductData, load_data, split_dev
 from trifuse.systems.product.evaluation import embed
 from trifuse.systems.product.model import ProductModel, build_model
 from trifuse.systems.product.preprocess import TOKENIZER
-from trifuse.systems.product.quality import distinct_titles, reference_points, retrieval_quality
+from trifuse.systems.product.quality import LANGUAGES, distinct_titles, reference_points, retrieval_quality
 from trifuse.systems.product.task import ProductTask
 from trifuse.training.stage import TrainingJob
 
@@ -53,7 +53,7 @@ def prepare(
     encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
 
     def load(items: list[Item], margin: float = 1) -> ProductData:
-        return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facet_weights)
+        return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facets)
 
     validation = read_catalog(manifest, "validation")
     return TrainingJob(

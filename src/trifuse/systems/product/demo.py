@@ -1,0 +1,36 @@
+"""What `make demo` shows of the product system once it is served."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# The generated photos are simpler than real ones: they need a part of the profile's epochs.
+EPOCHS = 12
+_QUERIES = ("简约白色连衣裙", "simple white dress")
+_WANTED = {"category": "dress", "colour": "white", "style": "simple"}
+
+
+def show(
+    step: Callable[..., None], answer: Callable[..., Any], url: str, manifest: Path, folder: Path
+) -> list[str]:
+    """Search in both languages, match, and measure; returns the findings, a line each.
+
+    `step` runs a command for people to read, `answer` runs a client for its JSON.
+    """
+    findings, photo = [], ""
+    for number, query in enumerate(_QUERIES, 1):
+        sheet = folder / f"demo-{number}.png"
+        search = ("clients/search.py", query, "--catalog", manifest, "--split", "validation", "--url", url)
+        step(*search, "--output", sheet)
+        top = answer(*search, "--output", sheet)["results"][:5]
+        right = sum(all(hit["attributes"][name] == value for name, value in _WANTED.items()) for hit in top)
+        findings.append(f"{query}: {right} of the top 5 are simple white dresses, drawn in {sheet}")
+        photo = top[0]["path"]
+    step("clients/match.py", photo, _QUERIES[0], "--url", url)
+    step("benchmarks/quality.py", "product", "--data", manifest, "--url", url)
+    step("benchmarks/latency.py", "product", "--image", photo, "--text", _QUERIES[0], "--url", url)
+    return findings
