@@ -36,7 +36,7 @@ class Item:
 def read_catalog(manifest: Path, split: str | None = None) -> list[Item]:
     """Read a catalogue, all of it or one split. Raises ArtifactError with the line that is wrong."""
     try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
+        lines = manifest.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ArtifactError(f"the catalogue {manifest} cannot be read", got=error) from error
     items = [_parse(line, manifest, number) for number, line in enumerate(lines, 1) if line.strip()]

@@ -35,6 +35,13 @@ def test_rows_become_items(tmp_path: Path) -> None:
     assert item.values("price") == ()
 
 
+def test_titles_may_hold_any_character(tmp_path: Path) -> None:
+    row = {**ROW, "title_en": "white\u2028dress\u0085"}
+    path = tmp_path / "manifest.jsonl"
+    path.write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\r\n", encoding="utf-8")
+    assert read_catalog(path)[0].title_en == "white\u2028dress\u0085"
+
+
 def test_one_split_is_selected(tmp_path: Path) -> None:
     path = _write(tmp_path, ROW, {**ROW, "id": "b", "split": "validation"})
     assert [item.id for item in read_catalog(path, "validation")] == ["b"]

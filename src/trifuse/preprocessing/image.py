@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from trifuse.errors import InputError
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
+_ORIENTATION = ExifTags.Base.Orientation
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,7 @@ def decode(data: bytes, settings: ImageSettings, size: int | None = None) -> NDA
         rgb = _to_rgb(image, settings.background)
         filter_ = Image.Resampling[settings.resample.upper()]
         resized = rgb.resize((size, size), filter_, reducing_gap=2.0)
-        return np.asarray(ImageOps.exif_transpose(_with_orientation(resized, image)))
+        return np.asarray(_turned(resized, image))
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError, Image.DecompressionBombError) as error:
         raise InputError("the image is damaged", got=error, hint="Send the complete file") from error
 
@@ -134,6 +144,11 @@ def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image
     return image.convert("RGB")
 
 
-def _with_orientation(resized: Image.Image, original: Image.Image) -> Image.Image:
-    resized.info = dict(original.info)
-    return resized
+def _turned(resized: Image.Image, original: Image.Image) -> Image.Image:
+    """Turn the picture as the original's EXIF orientation says."""
+    try:
+        method = _TURNS.get(original.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001
+        # Cameras and editors write EXIF blocks that Pillow fails on in many ways; the photo itself is fine.
+        return resized
+    return resized if method is None else resized.transpose(method)
