@@ -70,10 +70,12 @@ def write_file(path: Path, content: bytes | str) -> None:
 def new_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that takes the place of `target` when the block succeeds.
 
-    A block that raises, or a process killed inside it, leaves `target` as it was.
+    A block that raises, or a process killed inside it, leaves `target` as it was; what a killed process had
+    begun is removed by the next call.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    _remove_abandoned(target)
+    work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.{os.getpid()}."))
     work.chmod(0o755)
     try:
         yield work
@@ -85,13 +87,27 @@ def new_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _remove_abandoned(target: Path) -> None:
+    for folder in target.parent.glob(f".{target.name}.*.*"):
+        owner = folder.name.removeprefix(f".{target.name}.").partition(".")[0]
+        if not Path("/proc", owner).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _exchange(first: Path, second: Path) -> None:
-    """Swap two folders in one step: a plain rename cannot replace a folder that is not empty."""
+    """Swap two folders in one step: a plain rename cannot replace a folder that is not empty.
+
+    Raises ArtifactError on a file system that cannot, such as some network shares.
+    """
     at_working_directory, exchange = -100, 2
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(at_working_directory, bytes(first), at_working_directory, bytes(second), exchange) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), str(first), None, str(second))
+        raise ArtifactError(
+            f"{second} cannot be replaced in one step",
+            got=os.strerror(ctypes.get_errno()),
+            expected="a local file system (ext4, xfs, btrfs, tmpfs)",
+            hint="Choose another folder with --artifacts",
+        )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

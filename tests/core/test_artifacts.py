@@ -90,6 +90,8 @@ def test_a_killed_process_never_shows_a_half_written_folder(tmp_path: Path) -> N
                 assert len({(tmp_path / "stage" / name).exists() for name in "abc"}) == 1
             os.kill(process.pid, signal.SIGKILL)
         assert len({(tmp_path / "stage" / name).read_text() for name in "abc"}) == 1
+    _stage(tmp_path / "stage")
+    assert [path.name for path in tmp_path.iterdir()] == ["stage"], "what killed processes left is cleaned up"
 
 
 def test_written_files_are_whole_and_readable(tmp_path: Path) -> None:
