@@ -8,14 +8,14 @@ from pathlib import Path
 from trifuse.command_line import run
 from trifuse.errors import ConfigurationError
 from trifuse.reporting import print_metrics
-from trifuse.systems import PROFILES
+from trifuse.systems import PROFILES, available
 from trifuse.training import stage
 
 
 def main() -> None:
     """Train the system and print what it reached on the validation part."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("system")
+    parser.add_argument("system", choices=available())
     parser.add_argument("--profile", choices=PROFILES, default="demo")
     parser.add_argument("--data", type=Path, help="the catalogue's manifest.jsonl, or its folder")
     parser.add_argument("--epochs", type=int, help="default: the profile's")
@@ -31,6 +31,12 @@ def main() -> None:
     arguments = parser.parse_args()
     whole = [value for value in arguments.checkpoint if "=" not in value]
     backbones = dict(value.split("=", 1) for value in arguments.checkpoint if "=" in value)
+    if whole and (len(whole) > 1 or backbones or arguments.data or arguments.epochs):
+        raise ConfigurationError(
+            "a trained system is taken as it is",
+            got=" ".join(arguments.checkpoint),
+            expected="one --checkpoint FOLDER, without PART=, --data and --epochs",
+        )
     if whole:
         folder = stage.adopt(arguments.system, arguments.profile, Path(whole[0]), arguments.artifacts)
     elif arguments.data is None:

@@ -106,3 +106,32 @@ def test_an_incomplete_bert_is_never_filled_with_random_weights(tmp_path: Path) 
     safetensors.torch.save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
     with pytest.raises(ArtifactError, match=r"incomplete.*encoder\.layer\.0\.output\.dense\.weight"):
         bert.load_bert(str(tmp_path))
+
+
+def test_a_bert_without_its_vocabulary_is_refused(tmp_path: Path) -> None:
+    _tiny_bert(tmp_path)
+    (tmp_path / "vocab.txt").unlink()
+    with pytest.raises(ArtifactError, match=r"no vocabulary|cannot be loaded"):
+        bert.load_bert(str(tmp_path))
+
+
+def test_a_truncated_bert_is_an_error(tmp_path: Path) -> None:
+    _tiny_bert(tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ArtifactError, match="cannot be loaded"):
+        bert.load_bert(str(tmp_path))
+
+
+def test_another_kind_of_resnet_is_refused() -> None:
+    wide = torchvision.models.ResNet(Bottleneck, [1, 1, 1, 1], width_per_group=128).state_dict()
+    weights = {name: tensor for name, tensor in wide.items() if not name.startswith("fc.")}
+    model = resnet.ResNet(resnet.size_of(weights), image_size=224, patch_grid=7)
+    with pytest.raises(ArtifactError, match="another kind of ResNet"):
+        resnet.load_backbone(model, weights)
+
+
+def test_a_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ArtifactError, match="no state dict: got list"):
+        resnet.load_weights(str(tmp_path / "list.pth"))

@@ -55,8 +55,8 @@ def test_backbones_decide_the_architecture(trained: Path) -> None:
 def test_the_manifest_tells_quality_and_origin(trained: Path) -> None:
     manifest = artifacts.verify(trained, CONTRACT)
     assert set(manifest.metrics["dev"]) == {"title_map", "match_auc"}
-    assert 0 <= manifest.metrics["validation"]["zh"]["both"]["p_at_10"] <= 1
-    assert set(manifest.inputs) == {"data", "recipe", "architecture"}
+    assert 0 <= manifest.metrics["validation"]["zh"]["quality"]["both"]["p_at_10"] <= 1
+    assert set(manifest.inputs) == {"data", "backbones", "recipe"}
     assert not list(trained.parent.glob("train.progress/*"))
 
 

@@ -37,13 +37,14 @@ def export(system: str, artifacts: Path) -> Path:
     contract = systems.contract(system, trained.profile)
     model = training.load_model(source, contract)
     export_cases = systems.component(system, "model").export_cases
+    recipe = systems.component(system, "recipe").recipe(trained.profile)
     parity: dict[str, Any] = {}
     with new_folder(stage_folder(artifacts, system, STAGE)) as folder:
         for part in track(contract.parts, "exporting"):
             module, path = model.get_submodule(part.name), folder / f"{part.name}.onnx"
-            cases = list(export_cases(contract, part.name))
+            cases = list(export_cases(contract, part.name, trained.details["architecture"]))
             export_part(module, part, cases[0], path, contract)
-            atol = trained.details["recipe"]["parity_atol"][part.name]
+            atol = recipe.parity_atol[part.name]
             parity[part.name] = {
                 "largest_difference": largest_difference(module, path, cases, atol),
                 "atol": atol,

@@ -54,12 +54,13 @@ def load_bert(source: str) -> tuple[nn.Module, dict[str, Any], Tokenizer]:
 
     Raises ArtifactError when it is neither on this machine nor downloadable, or is incomplete.
     """
+    from safetensors import SafetensorError
     from transformers import BertModel, BertTokenizerFast
 
     try:
         model, report = BertModel.from_pretrained(source, add_pooling_layer=False, output_loading_info=True)
         tokenizer = BertTokenizerFast.from_pretrained(source)
-    except (OSError, ValueError, ImportError) as error:
+    except (OSError, ValueError, ImportError, RuntimeError, SafetensorError) as error:
         raise ArtifactError(
             f"the BERT checkpoint {source!r} cannot be loaded",
             got=str(error).strip().splitlines()[0],
@@ -72,4 +73,11 @@ def load_bert(source: str) -> tuple[nn.Module, dict[str, Any], Tokenizer]:
             f"the BERT checkpoint {source!r} is incomplete",
             got=f"no {', '.join(sorted(report['missing_keys'])[:3])}, …",
         )
-    return cast("nn.Module", model), model.config.to_diff_dict(), tokenizer.backend_tokenizer
+    # Without vocabulary files transformers makes up a tokenizer that knows the special tokens only.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise ArtifactError(
+            f"the BERT checkpoint {source!r} has no vocabulary", expected="tokenizer.json or vocab.txt"
+        )
+    config = model.config
+    sizes = {"vocab_size": config.vocab_size, "hidden_size": config.hidden_size}
+    return cast("nn.Module", model), config.to_diff_dict() | sizes, tokenizer.backend_tokenizer

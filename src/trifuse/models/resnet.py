@@ -104,6 +104,8 @@ def load_weights(source: str) -> dict[str, Tensor]:
             expected="a torchvision model whose weights can be downloaded, or a .pth file of one",
             hint="Without network, copy the file here and pass --checkpoint image_encoder=FILE.pth",
         ) from error
+    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ArtifactError(f"{source} holds no state dict", got=type(weights).__name__)
     return {name: tensor for name, tensor in weights.items() if not name.startswith(_CLASSIFIER)}
 
 
@@ -121,6 +123,17 @@ def size_of(weights: Mapping[str, Tensor]) -> ResNetSize:
     block = "bottleneck" if "layer1.0.conv3.weight" in weights else "basic"
     depths = cast("tuple[int, int, int, int]", tuple(len(blocks) for blocks in stages))
     return ResNetSize(block, depths, weights["conv1.weight"].shape[0])
+
+
+def load_backbone(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load weights into a ResNet of their size. Raises ArtifactError for other kinds, such as wide ones."""
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        raise ArtifactError(
+            "these weights are of another kind of ResNet", got=lines[min(1, len(lines) - 1)].strip()
+        ) from error
 
 
 def _stage_strides(image_size: int, patch_grid: int) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from trifuse.artifacts import write_file
+from trifuse.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +79,12 @@ class Trainer:
                 if self._epoch % self._recipe.evaluate_every == 0 or self._epoch == self._recipe.epochs:
                     self._evaluate()
                     progress.update(bar, description=self._status())
+        if not self._best["weights"]:
+            raise ConfigurationError(
+                "training gave no usable model",
+                got=f"{self._task.selection_metric} over the epochs: {self.history}",
+                hint="Lower the learning rate, or train for at least one epoch",
+            )
         self._task.model.load_state_dict(self._best["weights"])
         return {"epoch": self._best["epoch"], "metrics": self._best["metrics"], "history": self.history}
 

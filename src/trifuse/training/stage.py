@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import safetensors.torch
 
 from trifuse import systems
-from trifuse.artifacts import Manifest, digest, new_folder, stage_folder, verify, write_manifest
+from trifuse.artifacts import Manifest, new_folder, stage_folder, verify, write_manifest
 from trifuse.training.loop import Trainer
 
 if TYPE_CHECKING:
@@ -32,12 +32,13 @@ ASSETS = "assets"
 class TrainingJob:
     """What a system hands to the training stage.
 
-    `architecture` rebuilds the model, `assets` are files that preprocessing needs, `report` measures the
-    validation part.
+    `architecture` rebuilds the model, `inputs` are digests of what the system is made from, `assets` are
+    files that preprocessing needs, `report` measures the validation part.
     """
 
     task: Task
     architecture: dict[str, Any]
+    inputs: Mapping[str, str]
     assets: Mapping[str, str]
     report: Callable[[], dict[str, Any]]
 
@@ -60,36 +61,23 @@ def train(
     if epochs is not None:
         recipe = replace(recipe, training=replace(recipe.training, epochs=epochs))
     job: TrainingJob = systems.component(system, "training").prepare(contract, recipe, manifest, backbones)
+    inputs = dict(job.inputs) | {"recipe": _digest_of(asdict(recipe))}
     folder = stage_folder(artifacts, system, STAGE)
-    inputs = {
-        "data": digest(manifest),
-        "recipe": _digest_of(asdict(recipe)),
-        "architecture": _digest_of(job.architecture),
-    }
-    progress = (
-        folder.with_name(f"{STAGE}.progress") / f"{_digest_of(inputs | {'contract': contract.hash})[:16]}.pt"
-    )
+    run = _digest_of([inputs, job.architecture, contract.hash])[:16]
+    progress = folder.with_name(f"{STAGE}.progress") / f"{run}.pt"
     outcome = Trainer(job.task, recipe.training, progress).run()
-    calibration = job.task.calibrate(job.task.model)
+    details = {
+        "recipe": asdict(recipe),
+        "architecture": job.architecture,
+        "calibration": job.task.calibrate(job.task.model),
+        "best_epoch": outcome["epoch"],
+        "history": outcome["history"],
+    }
+    metrics = {"dev": outcome["metrics"], "validation": job.report()}
     with new_folder(folder) as new:
         _save(new, job, contract)
         write_manifest(
-            new,
-            Manifest(
-                system=system,
-                stage=STAGE,
-                profile=profile,
-                contract_hash=contract.hash,
-                inputs=inputs,
-                metrics={"dev": outcome["metrics"], "validation": job.report()},
-                details={
-                    "recipe": asdict(recipe),
-                    "architecture": job.architecture,
-                    "calibration": calibration,
-                    "best_epoch": outcome["epoch"],
-                    "history": outcome["history"],
-                },
-            ),
+            new, Manifest(system, STAGE, profile, contract.hash, inputs, metrics=metrics, details=details)
         )
     progress.unlink()
     return folder

@@ -64,16 +64,20 @@ def contract(profile: str) -> SystemContract:
                 "embed", (PREPROCESS, "image_encoder", "text_encoder", "joint"), optional, (embedding,)
             ),
         ),
-        settings={
-            "image_size": size.image_size,
-            "patch_grid": size.patch_grid,
-            "resample": "bicubic",
-            "pixel_mean": (0.485, 0.456, 0.406),
-            "pixel_std": (0.229, 0.224, 0.225),
-            "background": (255, 255, 255),
-            "text_lengths": size.text_lengths,
-            "max_image_bytes": 20 * 2**20,
-            "max_image_pixels": 50_000_000,
-            "max_text_bytes": 4096,
-        },
+        settings=_settings(size),
     )
+
+
+def _settings(size: _Size) -> dict[str, object]:
+    return {
+        "image_size": size.image_size,
+        "patch_grid": size.patch_grid,
+        "resample": "bicubic",
+        "pixel_mean": (0.485, 0.456, 0.406),
+        "pixel_std": (0.229, 0.224, 0.225),
+        "background": (255, 255, 255),
+        "text_lengths": size.text_lengths,
+        "max_image_bytes": 20 * 2**20,
+        "max_image_pixels": 50_000_000,
+        "max_text_bytes": 4096,
+    }

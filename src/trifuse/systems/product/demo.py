@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from trifuse.errors import TrifuseError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 # The generated photos are simpler than real ones: they need a part of the profile's epochs.
-EPOCHS = 12
+EPOCHS = 16
 _QUERIES = ("简约白色连衣裙", "simple white dress")
+_FEWEST_RIGHT = 3
 _WANTED = {"category": "dress", "colour": "white", "style": "simple"}
 
 
@@ -19,7 +22,8 @@ def show(
 ) -> list[str]:
     """Search in both languages, match, and measure; returns the findings, a line each.
 
-    `step` runs a command for people to read, `answer` runs a client for its JSON.
+    `step` runs a command for people to read, `answer` runs a client for its JSON. Raises TrifuseError when
+    the answers are wrong.
     """
     findings, photo = [], ""
     for number, query in enumerate(_QUERIES, 1):
@@ -29,6 +33,10 @@ def show(
         top = answer(*search, "--output", sheet)["results"][:5]
         right = sum(all(hit["attributes"][name] == value for name, value in _WANTED.items()) for hit in top)
         findings.append(f"{query}: {right} of the top 5 are simple white dresses, drawn in {sheet}")
+        if right < _FEWEST_RIGHT:
+            raise TrifuseError(
+                findings[-1], expected=f"at least {_FEWEST_RIGHT}", hint="The training went wrong"
+            )
         photo = top[0]["path"]
     step("clients/match.py", photo, _QUERIES[0], "--url", url)
     step("benchmarks/quality.py", "product", "--data", manifest, "--url", url)

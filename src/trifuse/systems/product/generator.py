@@ -70,6 +70,7 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
         )
     photos = list(itertools.islice(_photos(seed), items))
     manifest = output / "manifest.jsonl"
+    _refuse_foreign(manifest)
     manifest.unlink(missing_ok=True)
     _remove_unfinished(output / "images")
     missing = [photo for photo in photos if not _is_made(output / photo.path, seed)]
@@ -78,6 +79,20 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
     rows = (json.dumps(_row(photo), ensure_ascii=False) for photo in photos)
     write_file(manifest, "\n".join(rows) + "\n")
     return manifest
+
+
+def _refuse_foreign(manifest: Path) -> None:
+    """Keep a catalogue that someone else made: the generator's own starts with its first photo."""
+    first = _Photo(next(iter(products(seed=0))), view=0).id
+    if (
+        manifest.is_file()
+        and json.loads(manifest.open(encoding="utf-8").readline() or "{}").get("id") != first
+    ):
+        raise ConfigurationError(
+            "the folder holds another catalogue",
+            got=manifest,
+            hint="Generate into another folder with --output",
+        )
 
 
 def _photos(seed: int) -> Iterator[_Photo]:

@@ -127,21 +127,24 @@ def build_model(contract: SystemContract, architecture: Mapping[str, Any]) -> Pr
     return ProductModel(ImageEncoder(resnet, resnet.channels), TextEncoder(bert, text["hidden_size"]))
 
 
-def export_cases(contract: SystemContract, part: str) -> Iterator[dict[str, Tensor]]:
+def export_cases(
+    contract: SystemContract, part: str, architecture: Mapping[str, Any]
+) -> Iterator[dict[str, Tensor]]:
     """Yield inputs of a part over batch sizes and text lengths, to export with (the first) and to compare."""
     generator = torch.Generator().manual_seed(0)
+    vocab_size = architecture["text"]["vocab_size"]
     for batch in (2, 1, 5):
         for length in cast("tuple[int, ...]", contract.settings["text_lengths"]):
-            yield _example(contract.model(part).inputs, batch, length, generator)
+            yield _example(contract.model(part).inputs, batch, length, vocab_size, generator)
 
 
 def _example(
-    specs: tuple[TensorSpec, ...], batch: int, length: int, generator: torch.Generator
+    specs: tuple[TensorSpec, ...], batch: int, length: int, vocab_size: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
     mask = torch.ones(batch, length, dtype=torch.int64)
     mask[1::2, length // 2 :] = 0
     known = {
-        "input_ids": torch.randint(5, 100, (batch, length), generator=generator) * mask,
+        "input_ids": torch.randint(0, vocab_size, (batch, length), generator=generator) * mask,
         "attention_mask": mask,
         "image_present": torch.ones(batch, 1),
         "text_present": mask[:, -1:].float(),

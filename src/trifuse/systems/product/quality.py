@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,21 +19,37 @@ K = 10
 LANGUAGES = ("zh", "en")
 # A second colour that the photo also shows counts as a hit.
 _ALTERNATIVES = {"colour": "colour_alt"}
-CRITERIA = ("category", "colour", "both")
 
 
 def distinct_titles(items: Sequence[Item], language: str) -> dict[str, Item]:
     """Map every distinct title of a language to the first item that bears it: the queries."""
     queries: dict[str, Item] = {}
     for item in items:
-        queries.setdefault(item.title_zh if language == "zh" else item.title_en, item)
+        title = item.title_zh if language == "zh" else item.title_en
+        if title:
+            queries.setdefault(title, item)
     return queries
 
 
 def relevance(queries: Sequence[Item], items: Sequence[Item]) -> dict[str, NDArray[np.bool_]]:
-    """Tell for each criterion which items answer which query, (queries, items)."""
-    found = {name: _agree(queries, items, name) for name in ("category", "colour")}
-    return found | {"both": found["category"] & found["colour"]}
+    """Tell for each criterion that the catalogue knows which items answer which query, (queries, items)."""
+    found = {
+        name: _agree(queries, items, name)
+        for name in ("category", "colour")
+        if all(item.values(name) for item in items)
+    }
+    return found | ({"both": found["category"] & found["colour"]} if len(found) == 2 else {})
+
+
+def language_report(
+    similarity: NDArray[np.floating], queries: Sequence[Item], items: Sequence[Item]
+) -> dict[str, Any]:
+    """Report a language's queries: their number, the quality of their ranking, and its reference points."""
+    return {
+        "queries": len(queries),
+        "quality": retrieval_quality(similarity, queries, items),
+        "reference": reference_points(queries, items),
+    }
 
 
 def retrieval_quality(

@@ -52,7 +52,7 @@ class ProductRecipe:
     text: BertRecipe
     training: TrainingRecipe
     facets: dict[str, FacetRecipe] = field(
-        default_factory=lambda: {"category": FacetRecipe(weight=1.0, kinship=0.1)}
+        default_factory=lambda: {"category": FacetRecipe(weight=1.0, kinship=0.05)}
     )
     dev_share: float = 0.1
     parity_atol: dict[str, float] = field(

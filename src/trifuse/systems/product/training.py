@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 
+from trifuse.artifacts import digest
 from trifuse.catalog import Item, read_catalog
-from trifuse.errors import ConfigurationError
+from trifuse.errors import ArtifactError, ConfigurationError
 from trifuse.models.bert import BertSize, load_bert
-from trifuse.models.resnet import ResNetSize, load_weights, size_of
+from trifuse.models.resnet import ResNetSize, load_backbone, load_weights, size_of
 from trifuse.preprocessing.image import ImageSettings
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
 from trifuse.systems.product.data import ProductData, load_data, split_dev
 from trifuse.systems.product.evaluation import embed
 from trifuse.systems.product.model import ProductModel, build_model
 from trifuse.systems.product.preprocess import TOKENIZER
-from trifuse.systems.product.quality import LANGUAGES, distinct_titles, reference_points, retrieval_quality
+from trifuse.systems.product.quality import LANGUAGES, distinct_titles, language_report
 from trifuse.systems.product.task import ProductTask
 from trifuse.training.stage import TrainingJob
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from tokenizers import Tokenizer
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 BACKBONES = ("image_encoder", "text_encoder")
 # Random crops are cut from photos that are a little larger than the encoder's input.
 _CROP_MARGIN = 8 / 7
+_FEWEST_ITEMS, _FEWEST_DEV_TITLES = 16, 2
 
 
 def prepare(
@@ -47,7 +50,8 @@ def prepare(
     if unknown:
         raise ConfigurationError("no such backbone", got=unknown[0], expected=" or ".join(BACKBONES))
     torch.manual_seed(recipe.training.seed)
-    train, dev = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
+    items = read_catalog(manifest, "train")
+    train, dev = split_dev(items, recipe.dev_share)
     model, architecture, tokenizer = _assemble(contract, recipe, train, backbones)
     settings = ImageSettings.of(contract.settings)
     encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
@@ -55,27 +59,55 @@ def prepare(
     def load(items: list[Item], margin: float = 1) -> ProductData:
         return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facets)
 
-    validation = read_catalog(manifest, "validation")
+    _check_sizes(train, dev)
+    validation = load(read_catalog(manifest, "validation"))
     return TrainingJob(
         task=ProductTask(model, load(train, _CROP_MARGIN), load(dev), settings, recipe.training),
         architecture=architecture,
+        inputs={"data": _digest_data(manifest, items), "backbones": _digest_backbones(backbones)},
         assets={TOKENIZER: tokenizer.to_str(pretty=True)},
-        report=lambda: validation_report(model, load(validation), settings),
+        report=lambda: validation_report(model, validation, settings),
     )
 
 
 def validation_report(model: ProductModel, data: ProductData, settings: ImageSettings) -> dict[str, Any]:
-    """Measure text to photo retrieval on the validation part, for each language, beside reference points."""
+    """Measure text to photo retrieval on the validation part, for each language that it has."""
     embedded = embed(model, data, settings)
     index = {item.id: position for position, item in enumerate(data.items)}
     report: dict[str, Any] = {}
     for language, text in zip(LANGUAGES, embedded.text, strict=True):
         queries = list(distinct_titles(data.items, language).values())
-        rows = torch.tensor([index[query.id] for query in queries])
-        similarity = np.asarray(text[rows] @ embedded.image.T)
-        report[language] = retrieval_quality(similarity, queries, data.items)
-        report["reference"] = reference_points(queries, data.items)
+        if queries:
+            rows = torch.tensor([index[query.id] for query in queries])
+            similarity = np.asarray(text[rows] @ embedded.image.T)
+            report[language] = language_report(similarity, queries, data.items)
     return report
+
+
+def _check_sizes(train: list[Item], dev: list[Item]) -> None:
+    titles = {item.title_zh or item.title_en for item in dev}
+    if len(train) < _FEWEST_ITEMS or len(titles) < _FEWEST_DEV_TITLES:
+        raise ArtifactError(
+            "the catalogue is too small to train on",
+            got=f"{len(train)} training items, and {len(titles)} titles to choose and calibrate with",
+            expected=f"at least {_FEWEST_ITEMS} and {_FEWEST_DEV_TITLES}",
+        )
+
+
+def _digest_data(manifest: Path, items: list[Item]) -> str:
+    """Identify the catalogue by its manifest and the size of every photo."""
+    sizes = [item.path.stat().st_size if item.path.is_file() else -1 for item in items]
+    return hashlib.sha256(f"{digest(manifest)} {sizes}".encode()).hexdigest()
+
+
+def _digest_backbones(backbones: Mapping[str, str]) -> str:
+    """Identify the checkpoints by their files, or by their names on the hub."""
+    parts = []
+    for part, source in sorted(backbones.items()):
+        path = Path(source)
+        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+        parts.append([part, *(map(digest, files) if files else [source])])
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 def _assemble(
@@ -103,7 +135,7 @@ def _assemble(
     architecture = {"image": asdict(size), "text": config}
     model = build_model(contract, architecture)
     if weights:
-        model.image_encoder.backbone.load_state_dict(weights)
+        load_backbone(model.image_encoder.backbone, weights)
     if bert:
         model.text_encoder.backbone.load_state_dict(bert.state_dict())
     return model.to(memory_format=torch.channels_last), architecture, tokenizer
