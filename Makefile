@@ -55,13 +55,13 @@ clean: ## Remove the environments; artifacts stay
 environment: .venv/.complete .venv-server/.complete
 
 .venv/.complete: locks/development.txt pyproject.toml | $(UV)
-	$(UV) venv --quiet --clear --python $(PYTHON) .venv
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	$(UV) pip sync --python $(BIN)/python locks/development.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv-server/.complete: locks/server.txt | $(UV)
-	$(UV) venv --quiet --clear --python $(PYTHON) .venv-server
+	@test -x .venv-server/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv-server
 	$(UV) pip sync --python .venv-server/bin/python locks/server.txt
 	@touch $@
 
@@ -69,5 +69,5 @@ $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in [(3, 11), (3, 12)])' \
 		|| { echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1 || echo missing); Trifuse needs Python 3.11 or 3.12. Try: make PYTHON=python3.11 …" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv-tools \
-		|| { rm -rf .venv-tools; echo "error: $(PYTHON) cannot make virtual environments. Install the system package: apt-get install python3-venv" >&2; exit 1; }
+		|| { rm -rf .venv-tools; echo "error: $(PYTHON) cannot make virtual environments. Install the system package: apt-get install $(notdir $(PYTHON))-venv" >&2; exit 1; }
 	@.venv-tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
