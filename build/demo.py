@@ -19,6 +19,7 @@ from trifuse.command_line import run
 from trifuse.errors import TrifuseError
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.server_environment import default_location, inspect
 
 console = Console()
 
@@ -29,6 +30,8 @@ def main() -> None:
     parser.add_argument("system", choices=systems.available())
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
     options = parser.parse_args()
+    # What serving lacks is better known before the training than after it.
+    inspect(default_location())
     started = time.monotonic()
     demo = systems.component(options.system, "demo")
     data = stage_folder(options.artifacts, options.system, "data")
@@ -50,7 +53,7 @@ def serve(system: str, artifacts: Path) -> EmbeddedTriton:
     http_port, grpc_port, metrics_port = free_ports(3)
     return EmbeddedTriton(
         artifacts / "model_repository",
-        server_environment=Path(".venv-server"),
+        server_environment=default_location(),
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trifuse import systems
 from trifuse.artifacts import read_manifest
 from trifuse.command_line import run
 from trifuse.export import stage
@@ -13,7 +14,7 @@ from trifuse.export import stage
 def main() -> None:
     """Export and print each part's size and its largest difference from torch."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("system")
+    parser.add_argument("system", choices=systems.available())
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
     arguments = parser.parse_args()
     folder = stage.export(arguments.system, arguments.artifacts)

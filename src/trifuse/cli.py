@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from trifuse.command_line import print_error
 from trifuse.errors import ConfigurationError, TrifuseError
+from trifuse.serving.server_environment import default_location
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--server-environment",
         type=Path,
-        default=Path(".venv-server"),
+        default=default_location(),
         help="Triton's own virtual environment",
     )
     serve.add_argument("--address", default="127.0.0.1", help="a loopback address to listen on")

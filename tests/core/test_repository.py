@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +20,14 @@ from trifuse.artifacts import Manifest, digest, write_manifest
 from trifuse.contracts import EnsembleSpec, ModelSpec, SystemContract, TensorSpec
 from trifuse.errors import ArtifactError, ConfigurationError, ContractMismatchError
 from trifuse.serving import repository as module
+from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import read_header
 from trifuse.serving.rendering import definition, render
-from trifuse.serving.repository import publish, published_versions, served_version
+from trifuse.serving.repository import publish, published_systems, published_versions, served_version
 
-DEFINITION = Path(__file__).parents[2] / "model_repository"
+ROOT = Path(__file__).parents[2]
+DEFINITION = ROOT / "model_repository"
+SYSTEM = systems.available()[0]
 PHOTO, TITLE = (
     TensorSpec("photo", "BYTES", (1,), optional=True),
     TensorSpec("title", "BYTES", (1,), optional=True),
@@ -76,7 +82,8 @@ def write_export(
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
         helper.set_model_props(model, {"contract_hash": contract_hash or contract.hash, "parity": "1e-6"})
         onnx.save(model, folder / f"{part.name}.onnx")
-    write_manifest(folder, Manifest("probe", "export", contract.profile, contract.hash, metrics={"auc": 0.9}))
+    manifest = Manifest(contract.system, "export", contract.profile, contract.hash, metrics={"auc": 0.9})
+    write_manifest(folder, manifest)
     return folder
 
 
@@ -109,13 +116,20 @@ class TestRendering:
         assert config.parameters["profile"].string_value == "smoke"
         assert [tensor.optional for tensor in config.input] == [True, True]
 
-    @pytest.mark.parametrize(("cores", "threads", "instances"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (16, 4, 4)])
+    @pytest.mark.parametrize(
+        ("cores", "threads", "instances"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 4, 2), (64, 4, 2)]
+    )
     def test_threads_and_instances_fit_the_cores(self, cores: int, threads: int, instances: int) -> None:
         config = parsed(render(CONTRACT, 1, cores)["probe_head"])
         assert config.parameters["intra_op_thread_count"].string_value == str(threads)
         assert config.instance_group[0].count == instances
         assert config.HasField("dynamic_batching")
         assert config.version_policy.HasField("all")
+
+    @pytest.mark.parametrize(("cores", "instances"), [(1, 1), (4, 2), (64, 4)])
+    def test_preprocessing_instances_fit_the_cores(self, cores: int, instances: int) -> None:
+        config = parsed(render(CONTRACT, 1, cores)["probe_preprocess"])
+        assert config.instance_group[0].count == instances
 
     def test_a_step_without_its_input_is_refused(self) -> None:
         broken = EnsembleSpec("broken", ("preprocess", "head"), (TITLE,), (SCORE,))
@@ -186,7 +200,13 @@ class TestPublishing:
         monkeypatch.undo()
         assert publish(export, models, CONTRACT, shims, cores=2) == 2
         assert served_version(models, CONTRACT) == 2
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["definition", "models", "one", "two"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            ".models.lock",
+            "definition",
+            "models",
+            "one",
+            "two",
+        ]
 
     def test_a_publication_killed_between_ensembles_is_noticed_and_completes(
         self, tmp_path: Path, shims: Path
@@ -201,6 +221,45 @@ class TestPublishing:
             served_version(models, CONTRACT)
         assert publish(export, models, CONTRACT, shims, cores=2) == 2
         assert served_version(models, CONTRACT) == 2
+
+    @pytest.mark.parametrize("damage", ["altered", "shortened", "no file", "no version", "no model"])
+    def test_publishing_again_puts_back_what_is_damaged(
+        self, tmp_path: Path, shims: Path, damage: str
+    ) -> None:
+        export, models = write_export(tmp_path / "export"), tmp_path / "models"
+        publish(export, models, CONTRACT, shims, cores=2)
+        before = snapshot(models)
+        for name in ("probe_head/1/model.onnx", "probe_preprocess/1/vocabulary.json"):
+            path = models / name
+            if damage == "altered":
+                path.write_bytes(bytes(path.stat().st_size))
+            elif damage == "shortened":
+                path.write_bytes(b"")
+            elif damage == "no file":
+                path.unlink()
+            else:
+                module.shutil.rmtree(path.parent if damage == "no version" else path.parents[1])
+        assert publish(export, models, CONTRACT, shims, cores=2) == 1
+        assert snapshot(models) == before
+
+    def test_publications_at_once_become_versions_of_their_own(self, tmp_path: Path, shims: Path) -> None:
+        models = tmp_path / "models"
+        exports = [write_export(tmp_path / f"export{weight}", weight=weight) for weight in range(4)]
+        with ThreadPoolExecutor(len(exports)) as pool:
+            versions = list(pool.map(lambda path: publish(path, models, CONTRACT, shims, cores=2), exports))
+        assert sorted(versions) == [1, 2, 3, 4]
+        assert served_version(models, CONTRACT) == 4
+        for version, export in zip(versions, exports, strict=True):
+            placed = models / f"probe_head/{version}/model.onnx"
+            assert placed.read_bytes() == (export / "head.onnx").read_bytes()
+
+    def test_what_a_killed_publication_left_beside_the_repository_is_removed(
+        self, tmp_path: Path, shims: Path
+    ) -> None:
+        left = tmp_path / ".models.staging-killed" / "probe_head"
+        left.mkdir(parents=True)
+        publish(write_export(tmp_path / "export"), tmp_path / "models", CONTRACT, shims, cores=2)
+        assert not left.parent.exists()
 
     def test_another_contract_in_the_repository_is_refused(self, tmp_path: Path, shims: Path) -> None:
         models = tmp_path / "models"
@@ -232,6 +291,83 @@ class TestPublishing:
         (tmp_path / "probe-1.json").write_text(json.dumps({"surprise": 1}))
         with pytest.raises(ArtifactError, match=r"probe-1\.json cannot be read"):
             published_versions(tmp_path, "probe")
+
+
+class TestServed:
+    """What `serve` checks before it starts."""
+
+    CONTRACT = systems.contract(SYSTEM, "smoke")
+
+    def publish(self, folder: Path, weight: float = 1) -> Path:
+        export = write_export(folder / f"export{weight}", self.CONTRACT, weight=weight)
+        publish(export, folder / "models", self.CONTRACT, DEFINITION, cores=2)
+        return folder / "models"
+
+    def part(self, models: Path, version: int) -> Path:
+        return models / self.CONTRACT.model_name(self.CONTRACT.parts[0].name) / str(version) / "model.onnx"
+
+    def test_a_complete_publication_is_served(self, tmp_path: Path) -> None:
+        assert published_systems(self.publish(tmp_path)) == [(self.CONTRACT, 1)]
+
+    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
+        models = self.publish(tmp_path)
+        self.part(models, 1).unlink()
+        with pytest.raises(
+            ArtifactError, match=r"1/model\.onnx .* got no file.*build/publish\.py"
+        ) as failure:
+            published_systems(models)
+        assert str(self.part(models, 1)) in str(failure.value)
+
+    def test_a_file_of_another_size_is_named(self, tmp_path: Path) -> None:
+        models = self.publish(tmp_path)
+        self.part(models, 1).write_bytes(b"cut off")
+        with pytest.raises(ArtifactError, match=r"1/model\.onnx .* got 7 bytes.*build/publish\.py"):
+            published_systems(models)
+
+    def test_an_older_version_may_be_deleted_but_not_damaged(self, tmp_path: Path) -> None:
+        models = self.publish(tmp_path)
+        self.publish(tmp_path, weight=2)
+        self.part(models, 1).unlink()
+        with pytest.raises(ArtifactError, match=r"Version 2 is served: delete .*/1$"):
+            published_systems(models)
+        self.part(models, 1).parent.rmdir()
+        assert published_systems(models) == [(self.CONTRACT, 2)]
+
+
+class TestScript:
+    def publish(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, str(ROOT / "build" / "publish.py"), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_an_export_older_than_the_training_is_refused(self, tmp_path: Path) -> None:
+        contract = systems.contract(SYSTEM, "smoke")
+        write_export(tmp_path / SYSTEM / "export", contract)
+        assert self.publish(SYSTEM, "--artifacts", tmp_path).returncode == 0
+        (tmp_path / SYSTEM / "train").mkdir()
+        write_manifest(
+            tmp_path / SYSTEM / "train", Manifest(SYSTEM, "train", contract.profile, contract.hash)
+        )
+        answer = self.publish(SYSTEM, "--artifacts", tmp_path)
+        assert answer.returncode == ArtifactError.exit_code
+        assert "the export is older than the training" in answer.stderr
+        assert f"build/export_onnx.py {SYSTEM}" in answer.stderr
+
+    def test_an_unknown_system_is_refused(self) -> None:
+        answer = self.publish("typo")
+        assert answer.returncode == 2
+        assert "invalid choice: 'typo'" in answer.stderr
+
+
+class TestCores:
+    @pytest.mark.parametrize("limit", ["max 100000", "100000000 100000"])
+    def test_without_a_lower_quota_the_affinity_counts(self, tmp_path: Path, limit: str) -> None:
+        (tmp_path / "cpu.max").write_text(f"{limit}\n")
+        assert available_cores(tmp_path / "cpu.max") == available_cores(tmp_path / "no control group")
+
+    @pytest.mark.parametrize("limit", ["100000 100000", "50000 100000"])
+    def test_a_quota_of_a_core_or_less_is_one_core(self, tmp_path: Path, limit: str) -> None:
+        (tmp_path / "cpu.max").write_text(f"{limit}\n")
+        assert available_cores(tmp_path / "cpu.max") == 1
 
 
 class TestHeader:

@@ -15,6 +15,7 @@ from tests.triton.served import build_smoke, mixed_photos, texts
 from trifuse.client import TritonClient
 from trifuse.errors import InputError
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.server_environment import default_location
 from trifuse.systems.product.client import ProductClient
 
 MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
@@ -25,8 +26,7 @@ CLIENTS = 8
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]:
     repository = build_smoke(tmp_path_factory.mktemp("soak")) / "model_repository"
     ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
-    environment = Path(os.environ.get("TRIFUSE_SERVER_ENVIRONMENT", ".venv-server"))
-    with EmbeddedTriton(repository, server_environment=environment, **ports) as server:
+    with EmbeddedTriton(repository, server_environment=default_location(), **ports) as server:
         yield server
 
 

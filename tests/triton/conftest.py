@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from trifuse.preprocessing.text import train_wordpiece
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
 from trifuse.serving.repository import published_systems
+from trifuse.serving.server_environment import default_location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _TYPES = {"FP32": TensorProto.FLOAT, "INT64": TensorProto.INT64}
 
 @pytest.fixture(scope="session")
 def server_environment() -> Path:
-    path = Path(os.environ.get("TRIFUSE_SERVER_ENVIRONMENT", REPOSITORY_ROOT / ".venv-server"))
+    path = default_location()
     if not path.is_dir():
         pytest.fail(
             f"the tests need Triton's environment: no {path}. Run `make test`, which makes it", pytrace=False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from dataclasses import replace
@@ -21,6 +23,7 @@ from tritonclient.utils import InferenceServerException
 
 from trifuse import systems
 from trifuse.errors import ConfigurationError, EnvironmentSetupError, ServerError
+from trifuse.serving import embedded as module
 from trifuse.serving import server_environment as environments
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
@@ -109,6 +112,19 @@ def triton(repository: Path, server_environment: Path) -> Iterator[EmbeddedTrito
         yield running
 
 
+def with_owner(script: str, *arguments: object) -> subprocess.Popen[str]:
+    """Run a script in a process of its own that has `triton` running; the script prints a line."""
+    start = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from trifuse.serving.embedded import EmbeddedTriton, free_ports\n"
+        "ports = dict(zip(('http_port', 'grpc_port', 'metrics_port'), free_ports(3)))\n"
+        "triton = EmbeddedTriton(Path(sys.argv[1]), server_environment=Path(sys.argv[2]), **ports).start()\n"
+    )
+    command = [sys.executable, "-c", start + script, *map(str, arguments)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
 class TestServing:
     def test_every_ensemble_answers_the_canary(self, triton: EmbeddedTriton) -> None:
         run_canaries(triton.grpc_url, [systems.contract(SYSTEM, "smoke")])
@@ -152,23 +168,85 @@ def test_a_server_can_be_started_again(empty_repository: Path, server_environmen
 
 
 def test_the_server_dies_with_its_owner(empty_repository: Path, server_environment: Path) -> None:
-    script = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from trifuse.serving.embedded import EmbeddedTriton, free_ports\n"
-        "ports = dict(zip(('http_port', 'grpc_port', 'metrics_port'), free_ports(3)))\n"
-        "triton = EmbeddedTriton(Path(sys.argv[1]), server_environment=Path(sys.argv[2]), **ports).start()\n"
-        "print('ready', flush=True)\n"
-        "sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", script, str(empty_repository), str(server_environment)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as owner:
+    script = "print('ready', flush=True)\nsys.stdin.read()\n"
+    with with_owner(script, empty_repository, server_environment) as owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == "ready\n"
         traces = traces_of(empty_repository)
         owner.kill()
     wait_until(lambda: not processes_of(empty_repository))
     wait_until(lambda: not traces())
+
+
+def test_a_forked_child_of_the_owner_does_not_delay_the_stop(
+    empty_repository: Path, server_environment: Path
+) -> None:
+    script = (
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    signal.pause()\n"
+        "triton.stop()\n"
+        "print('stopped', os.waitpid(child, os.WNOHANG), flush=True)\n"
+        "os.kill(child, signal.SIGKILL)\n"
+    )
+    started = time.monotonic()
+    with with_owner(script, empty_repository, server_environment) as owner:
+        assert owner.stdout is not None
+        assert owner.stdout.readline() == "stopped (0, 0)\n"
+    assert time.monotonic() - started < module._STOP_TIMEOUT_S
+    assert processes_of(empty_repository) == []
+
+
+def test_a_guardian_that_hangs_is_killed_with_its_server(
+    empty_repository: Path, server_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_STOP_TIMEOUT_S", 0.5)
+    triton = embedded(empty_repository, server_environment).start()
+    traces = traces_of(empty_repository)
+    guardian = next(
+        int(folder.name)
+        for folder in Path("/proc").glob("[0-9]*")
+        if "guardian.py" in (line := (folder / "cmdline").read_text()) and str(empty_repository) in line
+    )
+    os.kill(guardian, signal.SIGSTOP)
+    triton.stop()
+    wait_until(lambda: not processes_of(empty_repository))
+    for path in traces():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def test_paths_with_spaces_are_served(
+    tmp_path: Path, server_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = write_python_model(tmp_path / "my 'models' & $more", "pass")
+    (tmp_path / "temporary files").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary files"))
+    (tmp_path / "my environment").symlink_to(server_environment.absolute())
+    with embedded(repository, tmp_path / "my environment", startup_timeout_s=30) as triton:
+        with InferenceServerClient(triton.grpc_url) as client:
+            assert client.is_model_ready("idle")
+        assert list((tmp_path / "temporary files").iterdir()) == []
+
+
+def test_a_missing_folder_for_temporary_files_is_a_clear_error(
+    empty_repository: Path, tmp_path: Path, server_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match=r"temporary files.*nowhere.*TMPDIR"):
+        embedded(empty_repository, server_environment).start()
+
+
+@pytest.mark.parametrize("port", [-1, 0, 65536, 70000])
+def test_a_number_that_is_no_port_is_named_with_its_option(
+    empty_repository: Path, server_environment: Path, port: int
+) -> None:
+    with pytest.raises(ConfigurationError, match=rf"--grpc-port is not a port: got {port}"):
+        embedded(empty_repository, server_environment, grpc_port=port).start()
+
+
+def test_equal_ports_are_named_with_their_options(empty_repository: Path, server_environment: Path) -> None:
+    with pytest.raises(ConfigurationError, match="--http-port and --metrics-port are the same: got 8000"):
+        embedded(empty_repository, server_environment, http_port=8000, metrics_port=8000).start()
 
 
 def test_a_busy_port_is_named_with_its_option(empty_repository: Path, server_environment: Path) -> None:
@@ -281,6 +359,13 @@ class TestCommand:
             assert systems.contract(SYSTEM, "smoke").model_name(ensemble.name) in printed
         assert grpc in printed
         assert not [line for line in processes_of(repository) if f"--grpc-port={grpc}" in line]
+
+    def test_the_variable_names_the_server_environment(self, repository: Path, tmp_path: Path) -> None:
+        command = [sys.executable, "-c", SERVE, "serve", "--repository", str(repository)]
+        variables = os.environ | {environments.VARIABLE: str(tmp_path / "elsewhere")}
+        answer = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
+        assert answer.returncode == EnvironmentSetupError.exit_code
+        assert f"no {tmp_path}/elsewhere/bin/python" in answer.stderr
 
     def test_an_error_is_one_line(self, tmp_path: Path) -> None:
         command = [sys.executable, "-c", SERVE, "serve", "--repository", str(tmp_path)]

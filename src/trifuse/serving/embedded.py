@@ -7,22 +7,34 @@ import http.client
 import ipaddress
 import os
 import secrets
+import signal
 import socket
 import subprocess
-import tempfile
 import time
-from pathlib import Path
+from itertools import combinations
 from typing import TYPE_CHECKING, Self
 
 from trifuse.errors import ConfigurationError, ServerError
 from trifuse.serving import guardian, server_environment
 from trifuse.serving.server_log import failure_reasons
-from trifuse.serving.server_process import STOP_GRACE_S, Endpoint, assemble, command, environment_variables
+from trifuse.serving.server_process import (
+    STOP_GRACE_S,
+    Endpoint,
+    assemble,
+    command,
+    environment_variables,
+    link_repository,
+    make_runtime_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _POLL_S = 0.05
+# The guardian needs its grace and a moment to clean up; a guardian that takes longer hangs.
+_STOP_TIMEOUT_S = 2 * STOP_GRACE_S
+_HIGHEST_PORT = 65535
 
 
 def free_ports(count: int) -> list[int]:
@@ -87,9 +99,10 @@ class EmbeddedTriton:
         if self._process:
             raise ServerError("this server is already running", hint="Stop it first")
         _check_address(self.endpoint.address)
+        _check_ports(self.endpoint)
         _check_repository(self.repository)
         environment = server_environment.inspect(self.server_environment)
-        _check_ports(self.endpoint)
+        _check_ports_are_free(self.endpoint)
         self._launch(environment)
         try:
             self._wait_until_ready()
@@ -106,8 +119,16 @@ class EmbeddedTriton:
             return
         process, self._process = self._process, None
         if process.stdin:
+            # A forked child of this process keeps the pipe open, so that closing it would not be noticed.
+            with contextlib.suppress(BrokenPipeError):
+                os.write(process.stdin.fileno(), b"\n")
             process.stdin.close()
-        process.wait()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # The kernel ends the server with its guardian.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         os.close(self._log_descriptor)
 
     def wait(self) -> None:
@@ -128,14 +149,15 @@ class EmbeddedTriton:
         self.stop()
 
     def _launch(self, environment: server_environment.ServerEnvironment) -> None:
-        runtime = Path(tempfile.mkdtemp(prefix="trifuse-triton-"))
+        runtime = make_runtime_folder()
         assemble(runtime, environment)
+        repository = link_repository(runtime, self.repository)
         shared_memory = f"trifuse_{secrets.token_hex(4)}_"
         # The guardian removes the runtime folder; this descriptor still reads a log that was in it.
         log = self.log_path or runtime / "tritonserver.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_descriptor = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        server = command(runtime, environment, self.repository, self.endpoint, shared_memory)
+        server = command(runtime, environment, repository, self.endpoint, shared_memory)
         python = environment.root.absolute() / "bin" / "python"
         arguments = [str(STOP_GRACE_S), shared_memory, str(runtime), *server]
         self._process = subprocess.Popen(  # noqa: S603
@@ -191,13 +213,27 @@ def _check_repository(repository: Path) -> None:
         )
 
 
-def _check_ports(endpoint: Endpoint) -> None:
-    ports = {
+def _ports(endpoint: Endpoint) -> dict[str, int]:
+    return {
         "--http-port": endpoint.http_port,
         "--grpc-port": endpoint.grpc_port,
         "--metrics-port": endpoint.metrics_port,
     }
-    for option, port in ports.items():
+
+
+def _check_ports(endpoint: Endpoint) -> None:
+    for option, port in _ports(endpoint).items():
+        if not 1 <= port <= _HIGHEST_PORT:
+            raise ConfigurationError(f"{option} is not a port", got=port, expected=f"1 to {_HIGHEST_PORT}")
+    for (option, port), (other, other_port) in combinations(_ports(endpoint).items(), 2):
+        if port == other_port:
+            raise ConfigurationError(
+                f"{option} and {other} are the same", got=port, expected="a port for each"
+            )
+
+
+def _check_ports_are_free(endpoint: Endpoint) -> None:
+    for option, port in _ports(endpoint).items():
         with socket.socket() as candidate:
             candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -1,8 +1,8 @@
 """Run a server so that nothing of it outlives its owner.
 
 Started as a script of its own, with the standard library only. It reads standard input, which its owner
-keeps open: when the owner closes it or dies, however it dies, the server is asked to stop, then killed
-with every process that it started, and its shared memory and its runtime folder are removed.
+keeps open: when the owner writes a byte, closes it or dies, however it dies, the server is asked to stop,
+then killed with every process that it started, and its shared memory and its runtime folder are removed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ def _stop_with_guardian() -> None:
 
 
 def _stop_with_owner(server: subprocess.Popen[bytes], grace_s: float) -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
+    os.read(sys.stdin.fileno(), 1)
     server.terminate()
     try:
         server.wait(grace_s)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # More threads than these bring one inference little; further cores serve further requests.
 _MAXIMUM_THREADS = 4
+# In the embedded server every instance is a process that loads its own weights, so that many cores would
+# use up the memory; those of the preprocessing are small.
+_MAXIMUM_PART_INSTANCES, _MAXIMUM_PREPROCESS_INSTANCES = 2, 4
 _DEFINITION_PROFILE, _DEFINITION_VERSION, _DEFINITION_CORES = "full", 1, 4
 
 
@@ -46,7 +49,8 @@ def definition(system: str) -> dict[str, str]:
 
 
 def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:
-    config = _model(contract, contract.preprocess, backend="python", instances=max(1, cores // 2))
+    instances = min(max(1, cores // 2), _MAXIMUM_PREPROCESS_INSTANCES)
+    config = _model(contract, contract.preprocess, backend="python", instances=instances)
     config.parameters["profile"].string_value = contract.profile
     config.parameters["contract_hash"].string_value = contract.hash
     return config
@@ -54,7 +58,8 @@ def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:
 
 def _part(contract: SystemContract, part: ModelSpec, cores: int) -> ModelConfig:
     threads = min(cores, _MAXIMUM_THREADS)
-    config = _model(contract, part, backend="onnxruntime", instances=max(1, cores // threads))
+    instances = min(cores // threads, _MAXIMUM_PART_INSTANCES)
+    config = _model(contract, part, backend="onnxruntime", instances=instances)
     config.parameters["intra_op_thread_count"].string_value = str(threads)
     return config
 

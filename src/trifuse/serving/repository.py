@@ -7,9 +7,10 @@ A repository holds one folder per model, and for each published version of a sys
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
-import os
 import shutil
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from trifuse import systems
 from trifuse.artifacts import Manifest, digest, verify, write_file
 from trifuse.contracts import PREPROCESS
 from trifuse.errors import ArtifactError, ContractMismatchError
+from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import check_versions, read_header
 from trifuse.serving.rendering import render
 
@@ -41,22 +43,22 @@ def publish(
 
     `definition` is the folder in git that holds the shims. Parts are put in place first; the ensembles,
     which choose the version that answers, last: a publication killed at any moment leaves each ensemble on
-    a complete version, and running it again completes it. An export that is the latest version stays that.
-    Raises ArtifactError or ContractMismatchError.
+    a complete version, and running it again completes it. An export that is the latest version stays that,
+    and files of it that are missing or altered are put back. Raises ArtifactError or ContractMismatchError.
     """
     exported = verify(export, contract)
     _check_parts(export, contract)
-    bundles = published_versions(repository, contract.system)
-    _check_same_contract(repository, contract, bundles)
     shim = definition / contract.model_name(PREPROCESS) / SHIM
     inputs = exported.files | {"shim": digest(shim)}
-    latest = max(bundles, default=0)
-    resumed = latest > 0 and bundles[latest].inputs == inputs
-    version = latest if resumed else latest + 1
-    configs = render(contract, version, cores or len(os.sched_getaffinity(0)))
-    with _staging(repository) as staging:
+    with _exclusive_staging(repository) as staging:
+        bundles = published_versions(repository, contract.system)
+        _check_same_contract(repository, contract, bundles)
+        latest = max(bundles, default=0)
+        resumed = latest > 0 and bundles[latest].inputs == inputs
+        version = latest if resumed else latest + 1
+        configs = render(contract, version, cores or available_cores())
         for model, files in _version_files(export, contract, shim).items():
-            if resumed:
+            if resumed and _is_intact(repository, model, bundles[version]):
                 write_file(repository / model / CONFIG, configs[model])
             else:
                 _place(staging / model, repository / model, version, configs[model], files)
@@ -84,7 +86,12 @@ def published_systems(repository: Path) -> list[tuple[SystemContract, int]]:
 
     Raises ContractMismatchError or ArtifactError when what is published does not fit this code or itself.
     """
-    return [(contract, served_version(repository, contract)) for contract in _published_contracts(repository)]
+    published = []
+    for contract in _published_contracts(repository):
+        version = served_version(repository, contract)
+        _check_files(repository, contract.system, version)
+        published.append((contract, version))
+    return published
 
 
 def served_version(repository: Path, contract: SystemContract) -> int:
@@ -111,6 +118,34 @@ def _published_contracts(repository: Path) -> Iterator[SystemContract]:
             contract = systems.contract(system, bundles[max(bundles)].profile)
             _check_same_contract(repository, contract, bundles)
             yield contract
+
+
+def _check_files(repository: Path, system: str, served: int) -> None:
+    """Compare the files' sizes with the bundles; a folder of a version that is not served may be deleted."""
+    for version, bundle in published_versions(repository, system).items():
+        for name, size in bundle.sizes.items():
+            path = repository / name
+            found = path.stat().st_size if path.is_file() else None
+            folder = repository.joinpath(*Path(name).parts[:2])
+            if found == size or (version != served and not folder.exists()):
+                continue
+            raise ArtifactError(
+                f"{path} is not what was published",
+                got="no file" if found is None else f"{found} bytes",
+                expected=f"{size} bytes",
+                hint=f"Publish again: python build/publish.py {system}"
+                if version == served
+                else f"Version {served} is served: delete {folder}",
+            )
+
+
+def _is_intact(repository: Path, model: str, bundle: Manifest) -> bool:
+    files = {repository / name: expected for name, expected in bundle.files.items()}
+    return all(
+        path.is_file() and digest(path) == expected
+        for path, expected in files.items()
+        if path.is_relative_to(repository / model)
+    )
 
 
 def _check_parts(export: Path, contract: SystemContract) -> None:
@@ -154,16 +189,28 @@ def _version_files(export: Path, contract: SystemContract, shim: Path) -> dict[s
 
 
 @contextlib.contextmanager
-def _staging(repository: Path) -> Iterator[Path]:
-    """Yield an empty folder beside the repository: within it, Triton would take it for a model."""
+def _exclusive_staging(repository: Path) -> Iterator[Path]:
+    """Yield an empty folder while no other publication into the repository runs: they wait for each other.
+
+    The folder and the lock are beside the repository: within it, Triton would take them for models.
+    """
     repository.mkdir(parents=True, exist_ok=True)
-    staging = repository.resolve().with_name(f".{repository.name}.staging")
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir()
-    try:
-        yield staging
-    finally:
-        shutil.rmtree(staging)
+    parent, name = repository.resolve().parent, repository.resolve().name
+    with (parent / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _remove_stale(parent, f".{name}.staging-")
+        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.staging-"))
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging)
+
+
+def _remove_stale(parent: Path, prefix: str) -> None:
+    """Remove what killed publications left; only whoever holds the lock knows that nobody uses it."""
+    for path in parent.iterdir():
+        if path.name.startswith(prefix):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _place(staged: Path, model: Path, version: int, config: str, files: Mapping[str, Path]) -> None:
@@ -179,7 +226,7 @@ def _place(staged: Path, model: Path, version: int, config: str, files: Mapping[
         return
     target = model / folder.name
     if files:
-        # An interrupted publication left it; no manifest and no ensemble knows it.
+        # It is damaged, or an interrupted publication left it and no manifest and no ensemble knows it.
         shutil.rmtree(target, ignore_errors=True)
     folder.rename(target)
     (staged / CONFIG).replace(model / CONFIG)

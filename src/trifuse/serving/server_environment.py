@@ -15,9 +15,11 @@ from trifuse.errors import EnvironmentSetupError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+VARIABLE = "TRIFUSE_SERVER_ENVIRONMENT"
 SETUP_HINT = (
     "Run `make serve`, which makes the server environment, "
-    "or install docker/embedded-requirements.txt into a virtual environment of its own"
+    "or install docker/embedded-requirements.txt into a virtual environment of its own "
+    f"and name it in {VARIABLE}"
 )
 
 _LDD = "/usr/bin/ldd"
@@ -90,6 +92,11 @@ class ServerEnvironment:
         )
         lines = (line.strip() for line in found.stdout.splitlines())
         return tuple(sorted({line.split()[0] for line in lines if line.endswith("=> not found")}))
+
+
+def default_location() -> Path:
+    """Name the server environment to use when nobody names another: the variable's, or `make`'s."""
+    return Path(os.environ.get(VARIABLE) or ".venv-server")
 
 
 def inspect(root: Path) -> ServerEnvironment:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import trifuse
+from trifuse.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from trifuse.serving.server_environment import ServerEnvironment
@@ -27,6 +30,35 @@ class Endpoint:
     http_port: int
     grpc_port: int
     metrics_port: int
+
+
+def make_runtime_folder() -> Path:
+    """Make the temporary folder that one server runs from. Raises ConfigurationError."""
+    try:
+        folder = tempfile.gettempdir()
+        parent = folder if _is_plain(folder) else "/tmp"  # noqa: S108
+        return Path(tempfile.mkdtemp(prefix="trifuse-triton-", dir=parent))
+    except OSError as error:
+        raise ConfigurationError(
+            "there is no folder for temporary files that Triton can use",
+            got=error,
+            hint="Set TMPDIR to a writable folder whose path has no spaces",
+        ) from error
+
+
+def link_repository(runtime: Path, repository: Path) -> Path:
+    """Return a path of the repository that the Python backend can pass to its stubs."""
+    path = repository.resolve()
+    if _is_plain(str(path)):
+        return path
+    link = runtime / "repository"
+    link.symlink_to(path)
+    return link
+
+
+def _is_plain(path: str) -> bool:
+    # The Python backend starts its stubs through a shell without quoting paths, then waits for them in vain.
+    return shlex.quote(path) == path
 
 
 def assemble(runtime: Path, environment: ServerEnvironment) -> None:
@@ -53,7 +85,7 @@ def command(
     backends = ("python", *(backend.name for backend in _BACKENDS.iterdir()))
     return [
         str(environment.server_binary),
-        f"--model-repository={repository.resolve()}",
+        f"--model-repository={repository}",
         f"--backend-directory={runtime / 'backends'}",
         f"--cache-directory={environment.triton / 'caches'}",
         "--model-control-mode=explicit",
