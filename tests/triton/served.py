@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,12 @@ def mixed_photos(count: int) -> list[bytes]:
     return [
         photo(seed, *kinds[seed % len(kinds)], size=(60 + 7 * seed, 300 - 5 * seed)) for seed in range(count)
     ]
+
+
+def assert_distinguishable(rows: NDArray[np.float32], atol: float) -> None:
+    """Assert that most rows are so far apart that a comparison within `atol` tells them from each other."""
+    differences = np.abs(rows[:, None] - rows[None, :]).max(axis=-1)
+    assert np.median(differences[~np.eye(len(rows), dtype=bool)]) > 5 * atol
 
 
 def texts(count: int) -> list[str]:

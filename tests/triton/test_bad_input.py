@@ -7,14 +7,15 @@ import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
-from tritonclient import grpc
+from tritonclient import grpc, http
 from tritonclient.utils import InferenceServerException
 
-from tests.triton.served import photo, texts
+from tests.triton.served import assert_distinguishable, photo, texts
 from trifuse.client import TritonClient
 from trifuse.client.encoding import bytes_tensor
 from trifuse.errors import InputError
@@ -36,61 +37,76 @@ def _gif() -> bytes:
     return buffer.getvalue()
 
 
-def _image(data: bytes) -> dict[str, np.ndarray]:
-    return {"image": bytes_tensor([data])}
+class BadRequest(NamedTuple):
+    """A request, a pattern of the sentence that our client raises, and who refuses the request."""
+
+    model: str
+    inputs: dict[str, np.ndarray]
+    sentence: str
+    refused_by: Literal["preprocessing", "triton"]
 
 
-def _text(data: bytes) -> dict[str, np.ndarray]:
-    return {"text": bytes_tensor([data])}
+def _refused(model: str, sentence: str, **inputs: list[bytes]) -> BadRequest:
+    tensors = {name: bytes_tensor(data) for name, data in inputs.items()}
+    return BadRequest(model, tensors, sentence, "preprocessing")
 
 
-# name: (model, inputs, what the sentence must say)
+def _bad_image(data: bytes, sentence: str) -> BadRequest:
+    return _refused("product_embed_image", sentence, image=[data])
+
+
+def _bad_text(data: bytes, sentence: str) -> BadRequest:
+    return _refused("product_embed_text", sentence, text=[data])
+
+
+def _misfit(sentence: str, model: str = "product_embed_text", **inputs: np.ndarray) -> BadRequest:
+    """Make a request whose tensors do not fit the model: Triton refuses it before any of our code runs."""
+    return BadRequest(model, inputs, sentence, "triton")
+
+
+_A = bytes_tensor([b"a"])
+_TAKES = r"expected BYTES \[batch, 1\]"
+
 BAD_REQUESTS = {
-    "empty image": ("product_embed_image", _image(b""), "image is empty"),
-    "truncated jpeg": ("product_embed_image", _image(GOOD[:400]), "damaged"),
-    "jpeg header only": ("product_embed_image", _image(GOOD[:20]), "format is not known|damaged"),
-    "truncated png": ("product_embed_image", _image(photo(1, "PNG")[:150]), "damaged"),
-    "truncated webp": ("product_embed_image", _image(photo(1, "WEBP")[:60]), "damaged|format is not known"),
-    "decompression bomb": ("product_embed_image", _image(_png(60_000, 60_000)), "too many pixels"),
-    "too many pixels": ("product_embed_image", _image(_png(9_000, 9_000)), "at most 50,000,000"),
-    "no pixels": ("product_embed_image", _image(_png(0, 0)), "damaged|format is not known"),
-    "21 MB image": ("product_embed_image", _image(b"\xff\xd8\xff" + bytes(21 * 2**20)), "too large"),
-    "gif": ("product_embed_image", _image(_gif()), "expected JPEG or PNG or WEBP"),
-    "html": ("product_embed_image", _image(b"<html>404</html>"), "not its name or base64"),
-    "base64": ("product_embed_image", _image(b"/9j/4AAQSkZJRgABAQ=="), "not its name or base64"),
-    "file name": ("product_embed_image", _image(b"photo.jpg"), "not its name or base64"),
-    "random bytes": (
-        "product_embed_image",
-        _image(np.random.default_rng(0).bytes(5000)),
-        "format is not known",
+    "empty image": _bad_image(b"", "image is empty"),
+    "truncated jpeg": _bad_image(GOOD[:-400], "image is damaged.*truncated"),
+    "truncated jpeg header": _bad_image(GOOD[:400], "header is damaged"),
+    "first bytes of a jpeg": _bad_image(GOOD[:20], "format is not known"),
+    "truncated png": _bad_image(photo(1, "PNG")[:150], "image is damaged.*truncated"),
+    "truncated webp": _bad_image(photo(1, "WEBP")[:60], "header is damaged"),
+    "decompression bomb": _bad_image(_png(60_000, 60_000), "too many pixels"),
+    "too many pixels": _bad_image(_png(9_000, 9_000), "at most 50,000,000"),
+    "no pixels": _bad_image(_png(0, 0), "format is not known"),
+    "21 MB image": _bad_image(b"\xff\xd8\xff" + bytes(21 * 2**20), "too large"),
+    "gif": _bad_image(_gif(), "expected JPEG or PNG or WEBP"),
+    "html": _bad_image(b"<html>404</html>", "not its name or base64"),
+    "base64": _bad_image(b"/9j/4AAQSkZJRgABAQ==", "not its name or base64"),
+    "file name": _bad_image(b"photo.jpg", "not its name or base64"),
+    "random bytes": _bad_image(np.random.default_rng(0).bytes(5000), "format is not known"),
+    "empty text": _bad_text(b"", "text is empty"),
+    "blank text": _bad_text("　\t\n ".encode(), "text is empty"),
+    "1 MB of text": _bad_text(b"white " * 175_000, "too long"),
+    "invalid UTF-8": _bad_text(b"\xff\xfe\x00white", "not UTF-8"),
+    "UTF-16": _bad_text("白色".encode("utf-16"), "not UTF-8"),
+    "one bad image of three": _refused("product_embed_image", "item 1 of 3", image=[GOOD, b"x", GOOD]),
+    "one bad text of three": _refused("product_embed_text", "item 2 of 3", text=[b"a", b"a", b"\xff"]),
+    "good image, bad text": _refused("product_match", "input 'text': .*empty", image=[GOOD], text=[b""]),
+    "bad image, good text": _refused("product_embed", "input 'image': .*format", image=[b"x"], text=[b"a"]),
+    "wrong dtype": _misfit(
+        rf"'text'.*wrong type: got FP32 \[1, 1\], {_TAKES}", text=np.zeros((1, 1), np.float32)
     ),
-    "empty text": ("product_embed_text", _text(b""), "text is empty"),
-    "blank text": ("product_embed_text", _text("　\t\n ".encode()), "text is empty"),
-    "1 MB of text": ("product_embed_text", _text(b"white " * 175_000), "too long"),
-    "invalid UTF-8": ("product_embed_text", _text(b"\xff\xfe\x00white"), "not UTF-8"),
-    "UTF-16": ("product_embed_text", _text("白色".encode("utf-16")), "not UTF-8"),
-    "wrong dtype": ("product_embed_text", {"text": np.zeros((1, 1), np.float32)}, "'text'.*BYTES"),
-    "wrong shape": (
-        "product_embed_text",
-        {"text": bytes_tensor([b"a", b"b"]).reshape(1, 2)},
-        r"'text'.*batch, 1",
+    "wrong shape": _misfit(
+        rf"'text'.*wrong shape: got BYTES \[1, 2\], {_TAKES}", text=bytes_tensor([b"a", b"b"]).reshape(1, 2)
     ),
-    "no batch axis": ("product_embed_text", {"text": bytes_tensor([b"a"]).reshape(1)}, "'text'"),
-    "batch of 33": ("product_embed_text", {"text": bytes_tensor([b"a"] * 33)}, "32"),
-    "empty batch": ("product_embed_text", {"text": bytes_tensor([b"a"])[:0]}, "."),
-    "unequal batches": (
-        "product_match",
-        {"image": bytes_tensor([GOOD] * 2), "text": bytes_tensor([b"a"])},
-        "different numbers of items",
+    "no batch axis": _misfit(rf"'text'.*wrong shape: got BYTES \[1\], {_TAKES}", text=_A.reshape(1)),
+    "batch of 33": _misfit("batch is too large.*at most 32", text=bytes_tensor([b"a"] * 33)),
+    "empty batch": _misfit("batch .* is empty.*at least one item", text=_A[:0]),
+    "unequal batches": _misfit(
+        "different numbers of items", "product_match", image=bytes_tensor([GOOD] * 2), text=_A
     ),
-    "missing input": ("product_match", _image(GOOD), "text"),
-    "unknown input": ("product_embed_text", {"title": bytes_tensor([b"a"])}, "title.*text|text.*title"),
-    "unknown model": ("product_embed_txt", _text(b"a"), "product_embed_text"),
-    "one bad item of three": (
-        "product_embed_image",
-        {"image": bytes_tensor([GOOD, b"x", GOOD])},
-        "item 1 of 3",
-    ),
+    "missing input": _misfit("input 'text'.* is missing", "product_match", image=bytes_tensor([GOOD])),
+    "unknown input": _misfit("no input 'title'.*text", title=_A),
+    "unknown model": _misfit("no model .*product_embed_text", "product_embed_txt", text=_A),
 }
 
 
@@ -103,9 +119,9 @@ def client(product_server: EmbeddedTriton, request: pytest.FixtureRequest) -> It
 
 @pytest.mark.parametrize("name", BAD_REQUESTS)
 def test_a_bad_request_gets_a_sentence_that_helps(client: TritonClient, name: str) -> None:
-    model, inputs, message = BAD_REQUESTS[name]
-    with pytest.raises(InputError, match=f"(?s){message}"):
-        client.infer(model, inputs)
+    bad = BAD_REQUESTS[name]
+    with pytest.raises(InputError, match=f"(?s){bad.sentence}"):
+        client.infer(bad.model, bad.inputs)
     assert ProductClient(client).embed_text(["white"]).shape == (1, 256)
 
 
@@ -116,21 +132,29 @@ def test_no_modality_at_all_is_refused_before_it_is_sent(client: TritonClient) -
         client.infer("product_embed", {})
 
 
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
 @pytest.mark.parametrize(
-    "name", [name for name, (_, _, said) in BAD_REQUESTS.items() if "known" in said or "too" in said]
+    "name", [name for name, bad in BAD_REQUESTS.items() if bad.refused_by == "preprocessing"]
 )
-def test_the_server_says_invalid_argument(product_server: EmbeddedTriton, name: str) -> None:
-    """What NVIDIA's own client sees, without our library."""
-    model, inputs, _ = BAD_REQUESTS[name]
-    ((tensor_name, array),) = inputs.items()
-    tensor = grpc.InferInput(tensor_name, list(array.shape), "BYTES")
-    tensor.set_data_from_numpy(array)
+def test_nvidias_own_client_is_told_invalid_argument(
+    product_server: EmbeddedTriton, protocol: str, name: str
+) -> None:
+    """What a caller without our library sees: the status, and the same sentence."""
+    bad = BAD_REQUESTS[name]
+    module, url, status = {
+        "grpc": (grpc, product_server.grpc_url, "StatusCode.INVALID_ARGUMENT"),
+        "http": (http, product_server.http_url.removeprefix("http://"), "400"),
+    }[protocol]
+    tensors = []
+    for tensor_name, array in bad.inputs.items():
+        tensors.append(module.InferInput(tensor_name, list(array.shape), "BYTES"))
+        tensors[-1].set_data_from_numpy(array)
     with (
-        grpc.InferenceServerClient(product_server.grpc_url) as raw,
-        pytest.raises(InferenceServerException) as refused,
+        module.InferenceServerClient(url) as raw,
+        pytest.raises(InferenceServerException, match=f"(?s){bad.sentence}") as refused,
     ):
-        raw.infer(model, [tensor])
-    assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+        raw.infer(bad.model, tensors)
+    assert refused.value.status() == status
 
 
 def test_neighbours_in_the_same_dynamic_batch_succeed(product_server: EmbeddedTriton) -> None:
@@ -138,11 +162,12 @@ def test_neighbours_in_the_same_dynamic_batch_succeed(product_server: EmbeddedTr
     words = texts(20)
     with TritonClient(product_server.grpc_url) as client:
         expected = ProductClient(client).embed_text(words)
+        assert_distinguishable(expected, atol=1e-5)
 
         def call(index: int) -> str:
             if index % 3 == 0:
                 with pytest.raises(InputError):
-                    client.infer("product_embed_text", _text(b"\xff"))
+                    client.infer("product_embed_text", {"text": bytes_tensor([b"\xff"])})
                 return "refused"
             found = ProductClient(client).embed_text([words[index % 20]])
             np.testing.assert_allclose(found[0], expected[index % 20], atol=1e-5)

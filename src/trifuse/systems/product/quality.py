@@ -74,7 +74,7 @@ def reference_points(queries: Sequence[Item], items: Sequence[Item]) -> dict[str
     for name, relevant in relevance(queries, items).items():
         best_constant = np.argsort(-relevant.sum(axis=0), kind="stable")
         report[name] = {
-            "random": float(relevant.mean()),
+            "random": float(relevant.mean() * min(len(items), K) / K),
             "majority": float(precision_at(relevant[:, best_constant], K).mean()),
             "ceiling": float((np.minimum(relevant.sum(axis=1), K) / K).mean()),
         }
