@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from trifuse.contracts import SystemContract, TensorSpec
 
 _HEADS = 8
-_DROPOUT = 0.1
 
 
 class ImageEncoder(nn.Module):
@@ -69,7 +68,7 @@ class Fusion(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.attention = CrossModalAttention(EMBEDDING_DIM, _HEADS, _DROPOUT)
+        self.attention = CrossModalAttention(EMBEDDING_DIM, _HEADS)
         self.classifier = nn.Linear(EMBEDDING_DIM, 1)
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("bias", torch.zeros(()))
