@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,8 @@ def export_part(
     `example` needs a batch of at least 2: the exporter would take a batch of 1 for a constant.
     Raises ExportError when the file's tensors differ from the contract.
     """
+    # What the exporter warns of are its own deprecations and missed optimisations; the checks below decide.
+    logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(

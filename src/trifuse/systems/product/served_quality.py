@@ -34,7 +34,7 @@ def table(report: dict[str, Any]) -> Table:
     """Show what `measure` found, beside a random, a constant and a perfect order."""
     points = ("random", "majority", "ceiling")
     rows = Table(
-        "queries",
+        "titles",
         "criterion",
         "P@10",
         *points,
@@ -45,6 +45,6 @@ def table(report: dict[str, Any]) -> Table:
         for criterion, quality in found["quality"].items():
             reference = [found["reference"][criterion][point] for point in points]
             values = [quality["p_at_10"], *reference, quality["r_precision"]]
-            label = f"{found['queries']} {language} titles"
+            label = f"{language} ({found['queries']})"
             rows.add_row(label, criterion, *(f"{value:.3f}" for value in values))
     return rows
