@@ -86,6 +86,7 @@ def test_exif_orientation_is_applied(orientation: int, corner: tuple[int, int, i
     np.testing.assert_allclose(_corners(data)[0], corner, atol=12)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's own words about the damage
 def test_a_damaged_exif_block_does_not_cost_the_photo() -> None:
     exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x09\0\0\xff\xff\xff\xff\xff\xff"
     for block in (exif, b"Exif\0\0not a TIFF file", b"Exif\0\0"):
