@@ -74,10 +74,11 @@ def processes_of(repository: Path) -> list[str]:
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
-        if "triton" in line.partition(" ")[0] and str(repository) in line:
+        line = " ".join(arguments)
+        if "triton" in arguments[0] and str(repository) in line:
             found.append(line)
     return found
 
