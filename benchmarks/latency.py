@@ -17,6 +17,7 @@ from rich.table import Table
 from trifuse import systems
 from trifuse.client.command_inputs import add_input_options, read_value
 from trifuse.client.command_line import Report, add_common_options, connect, positive, run
+from trifuse.serving.cores import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def machine() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {len(names) or '?'} cores"
+    return f"{names[0] if names else platform.processor()}, {available_cores()} cores"
 
 
 def _names(contract: SystemContract) -> list[str]:
