@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import platform
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from rich.table import Table
 from trifuse import systems
 from trifuse.client.command_inputs import add_input_options, read_value
 from trifuse.client.command_line import Report, add_common_options, connect, positive, run
-from trifuse.serving.cores import available_cores
+from trifuse.reporting import machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,14 +62,6 @@ def benchmark(options: argparse.Namespace) -> Report:
         "latency_ms": rows,
     }
     return Report(data, _table(data))
-
-
-def machine() -> str:
-    """Name the processor and the number of cores that this process may use."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0] if names else platform.processor()}, {available_cores()} cores"
 
 
 def _names(contract: SystemContract) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from trifuse import systems
 from trifuse.artifacts import digest
 from trifuse.client.command_line import Report, add_common_options, connect, run
+from trifuse.reporting import machine
 
 
 def main() -> int:
@@ -25,9 +26,18 @@ def measure(options: argparse.Namespace) -> Report:
     """Let the system measure itself on the split."""
     manifest = options.data / "manifest.jsonl" if options.data.is_dir() else options.data
     quality = systems.component(options.system, "served_quality")
+    contract = systems.contract(options.system, systems.PROFILES[0])
+    models = [contract.model_name(ensemble.name) for ensemble in contract.ensembles]
     with connect(options) as triton:
+        versions = {model: triton.metadata(model).version for model in models}
         report = quality.measure(triton, manifest, options.split)
-    origin = {"system": options.system, "data": digest(manifest), "split": options.split}
+    origin = {
+        "system": options.system,
+        "machine": machine(),
+        "versions": versions,
+        "data": digest(manifest),
+        "split": options.split,
+    }
     return Report(origin | report, quality.table(report))
 
 

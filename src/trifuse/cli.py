@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trifuse.command_line import print_error
-from trifuse.errors import ConfigurationError, TrifuseError
+from trifuse.errors import ConfigurationError, ServerError, TrifuseError
 from trifuse.serving.server_environment import default_location
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from trifuse.contracts import SystemContract
     from trifuse.serving.embedded import EmbeddedTriton
+
+# A server that crashes more often has a fault that starting it again does not cure.
+_MOST_CRASHES, _CRASH_WINDOW_S = 3, 600
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,10 +87,27 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         with server:
             _announce(server, systems)
-            server.wait()
+            _keep_running(server)
     except KeyboardInterrupt:
         print("Triton has stopped.")
     return 0
+
+
+def _keep_running(server: EmbeddedTriton) -> None:
+    """Start the server again when it crashes. Raises ServerError when it crashes too often."""
+    crashes: list[float] = []
+    while True:
+        try:
+            server.wait()
+        except ServerError as error:
+            server.stop()
+            now = time.monotonic()
+            crashes = [*(crash for crash in crashes if now - crash < _CRASH_WINDOW_S), now]
+            if len(crashes) > _MOST_CRASHES:
+                raise
+            print_error(error, "trifuse: starting Triton again")
+            server.start()
+            print("Triton is ready again.", flush=True)
 
 
 def _announce(server: EmbeddedTriton, systems: Sequence[tuple[SystemContract, int]]) -> None:

@@ -1,16 +1,24 @@
-"""Tables of what a stage reached, for people."""
+"""What results are shown with: tables of metrics, and the machine they were measured on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import platform
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from trifuse.artifacts import read_manifest
+from trifuse.serving.cores import available_cores
 
-if TYPE_CHECKING:
-    from pathlib import Path
+
+def machine() -> str:
+    """Name the processor and the number of cores that this process may use."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.processor()}, {available_cores()} cores"
 
 
 def print_metrics(folder: Path) -> None:

@@ -94,6 +94,13 @@ def test_a_killed_process_never_shows_a_half_written_folder(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["stage"], "what killed processes left is cleaned up"
 
 
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        artifacts.write_file(tmp_path / "folder", "content")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
 def test_written_files_are_whole_and_readable(tmp_path: Path) -> None:
     artifacts.write_file(tmp_path / "deep" / "file.txt", "简约")
     assert (tmp_path / "deep" / "file.txt").read_text() == "简约"

@@ -361,6 +361,31 @@ class TestCommand:
         assert grpc in printed
         assert not [line for line in processes_of(repository) if f"--grpc-port={grpc}" in line]
 
+    def test_a_crashed_server_is_started_again(self, repository: Path, server_environment: Path) -> None:
+        http, grpc, metrics = map(str, free_ports(3))
+        places = ["--repository", str(repository), "--server-environment", str(server_environment)]
+        ports = ["--http-port", http, "--grpc-port", grpc, "--metrics-port", metrics]
+        command = [sys.executable, "-c", SERVE, "serve", *places, *ports]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as serving:
+            assert serving.stdout is not None
+            while "Ctrl-C" not in serving.stdout.readline():
+                pass
+            (server,) = (
+                int(folder.name)
+                for folder in Path("/proc").glob("[0-9]*")
+                if (folder / "comm").read_text() == "tritonserver\n"
+                and f"--grpc-port={grpc}".encode() in (folder / "cmdline").read_bytes()
+            )
+            os.kill(server, signal.SIGKILL)
+            assert "starting Triton again" in serving.stdout.readline()
+            assert "ready again" in serving.stdout.readline()
+            run_canaries(f"127.0.0.1:{grpc}", [systems.contract(SYSTEM, "smoke")])
+            serving.send_signal(signal.SIGINT)
+            serving.stdout.read()
+        assert serving.returncode == 0
+
     def test_the_variable_names_the_server_environment(self, repository: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-c", SERVE, "serve", "--repository", str(repository)]
         variables = os.environ | {environments.VARIABLE: str(tmp_path / "elsewhere")}

@@ -52,6 +52,7 @@ class Endpoint:
                 f"the server's {known} address is wrong",
                 got=repr(url),
                 expected=f"host:port, as {DEFAULT_URLS[known]}",
+                hint="The protocol is chosen by itself, with --protocol" if "://" in address else None,
             )
         return cls(address, known)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import queue
 import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +25,7 @@ DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_RETRIES = 3
 _POLL_S = 0.2
 _PROBE_TIMEOUT_S = 2.0
+_LATE_ANSWERS_S = 5.0
 
 
 class TritonClient:
@@ -44,6 +47,7 @@ class TritonClient:
         self._timeout_s, self._retries = timeout_s, retries
         self._errors = self.endpoint.errors()
         self._connection = self.endpoint.connect(timeout_s)
+        self._late: list[queue.SimpleQueue[Any]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -52,7 +56,11 @@ class TritonClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, once calls that took too long were answered or a few seconds have passed."""
+        deadline = time.monotonic() + _LATE_ANSWERS_S
+        for answer in self._late:
+            with contextlib.suppress(queue.Empty):
+                answer.get(timeout=max(0.0, deadline - time.monotonic()))
         self._connection.close()
 
     def infer(
@@ -90,7 +98,10 @@ class TritonClient:
         return self._attempt(call, Attempts(self.endpoint, self._timeout_s, self._retries))
 
     def _attempt(self, call: operations.Call, attempts: Attempts) -> Any:
-        method = getattr(self._connection, call.method)
+        if call.method == "infer" and self.endpoint.protocol == "grpc":
+            method = self._infer_to_the_end
+        else:
+            method = getattr(self._connection, call.method)
         while True:
             remaining_s = attempts.remaining_s()
             try:
@@ -98,6 +109,24 @@ class TritonClient:
                     return method(*call.arguments, **call.options, **self.endpoint.time_options(remaining_s))
             except self._errors as error:
                 time.sleep(attempts.pause_after(error))
+
+    def _infer_to_the_end(self, *arguments: Any, client_timeout: float, **options: Any) -> Any:
+        """Wait for an inference without telling the server how long: a cancelled one can crash Triton 2.51.
+
+        Raises TimeoutError; the server finishes the inference all the same.
+        """
+        answer: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._connection.async_infer(
+            *arguments, callback=lambda result, error: answer.put((result, error)), **options
+        )
+        try:
+            result, error = answer.get(timeout=client_timeout)
+        except queue.Empty:
+            self._late = [*(late for late in self._late if late.empty()), answer]
+            raise TimeoutError from None
+        if error:
+            raise error
+        return result
 
 
 class AsyncTritonClient:
@@ -117,6 +146,7 @@ class AsyncTritonClient:
         self.endpoint = Endpoint.parse(url, protocol)
         self._timeout_s, self._retries = timeout_s, retries
         self._errors = self.endpoint.errors(asynchronous=True)
+        self._late: set[asyncio.Future[Any]] = set()
 
     @cached_property
     def _connection(self) -> Any:
@@ -129,7 +159,9 @@ class AsyncTritonClient:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, as `TritonClient.close` does."""
+        if self._late:
+            await asyncio.wait(self._late, timeout=_LATE_ANSWERS_S)
         await self._connection.close()
 
     async def infer(
@@ -164,7 +196,10 @@ class AsyncTritonClient:
         return await self._attempt(call, Attempts(self.endpoint, self._timeout_s, self._retries))
 
     async def _attempt(self, call: operations.Call, attempts: Attempts) -> Any:
-        method = getattr(self._connection, call.method)
+        if call.method == "infer" and self.endpoint.protocol == "grpc":
+            method = self._infer_to_the_end
+        else:
+            method = getattr(self._connection, call.method)
         while True:
             remaining_s = attempts.remaining_s()
             options = call.options | self.endpoint.time_options(remaining_s)
@@ -173,6 +208,15 @@ class AsyncTritonClient:
                     return await method(*call.arguments, **options)
             except self._errors as error:
                 await asyncio.sleep(attempts.pause_after(error))
+
+    async def _infer_to_the_end(self, *arguments: Any, client_timeout: float, **options: Any) -> Any:
+        """Wait for an inference that neither a deadline nor a cancelled task ends, as `TritonClient` does."""
+        call = asyncio.ensure_future(self._connection.infer(*arguments, **options))
+        self._late.add(call)
+        call.add_done_callback(self._late.discard)
+        call.add_done_callback(lambda done: done.cancelled() or done.exception())
+        async with asyncio.timeout(client_timeout):
+            return await asyncio.shield(call)
 
 
 def not_ready(endpoint: Endpoint, waited_s: float) -> ServerUnavailableError:

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 class BertSize:
     """Layers, width, heads, feed-forward width and vocabulary of a BERT (base: 12, 768, 12, 3072, 30522)."""
 
-    layers: int = 12
-    hidden: int = 768
-    heads: int = 12
-    feed_forward: int = 3072
-    vocab_size: int = 30522
-    dropout: float = 0.0
+    layers: int
+    hidden: int
+    heads: int
+    feed_forward: int
+    vocab_size: int
 
     def config(self) -> dict[str, Any]:
         """Express the size as settings of transformers' BertConfig."""
@@ -37,8 +36,8 @@ class BertSize:
             "num_hidden_layers": self.layers,
             "num_attention_heads": self.heads,
             "intermediate_size": self.feed_forward,
-            "hidden_dropout_prob": self.dropout,
-            "attention_probs_dropout_prob": self.dropout,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
         }
 
 

@@ -11,6 +11,7 @@ _WITHOUT_GPU = ("CudaDriverHelper has not been", "unable to create stream for")
 _REPETITIONS = ("ERROR: Failed to create instance:", "Invalid argument: ensemble ")
 _TABLE = ("+", "|")
 _LAST_LINES = 10
+_CRASH = "Signal ("
 
 
 def failure_reasons(log: str) -> list[str]:
@@ -20,7 +21,8 @@ def failure_reasons(log: str) -> list[str]:
     errors = [message for message in messages if not message.startswith(_WITHOUT_GPU)]
     reasons = [error for error in errors if not error.startswith(_REPETITIONS)]
     prose = [line for line in log.splitlines() if line and not line.startswith(_TABLE)]
-    return reasons or errors or prose[-_LAST_LINES:]
+    crash = [line for line in prose if line.startswith(_CRASH)]
+    return reasons or errors or crash or prose[-_LAST_LINES:]
 
 
 def _message(quoted: str) -> str:

@@ -97,7 +97,7 @@ class Trainer:
         self._epoch += 1
 
     def _train_step(self, batch: Any) -> None:
-        # On a CPU the fused attention's backward pass is slow: with it a step takes half as long again.
+        # On a CPU the fused attention's backward pass is slow (docs/decisions/0004).
         with sdpa_kernel(SDPBackend.MATH):
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=native_bfloat16()):
                 loss = torch.stack(list(self._task.losses(batch).values())).sum()

@@ -12,6 +12,7 @@ import safetensors.torch
 
 from trifuse import systems
 from trifuse.artifacts import Manifest, new_folder, stage_folder, verify, write_manifest
+from trifuse.errors import ConfigurationError
 from trifuse.training.loop import Trainer
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def train(
 
     `backbones` maps parts to the checkpoints they start from, `epochs` replaces the recipe's number.
     """
+    if epochs is not None and epochs < 1:
+        raise ConfigurationError("the number of epochs is wrong", got=epochs, expected="at least 1")
     contract = systems.contract(system, profile)
     recipe = systems.component(system, "recipe").recipe(profile)
     if epochs is not None:
