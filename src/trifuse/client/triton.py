@@ -25,7 +25,7 @@ DEFAULT_TIMEOUT_S = 30.0
 DEFAULT_RETRIES = 3
 _POLL_S = 0.2
 _PROBE_TIMEOUT_S = 2.0
-_LATE_ANSWERS_S = 5.0
+_LATE_ANSWERS_S = 2.0
 
 
 class TritonClient:
@@ -56,7 +56,7 @@ class TritonClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connection, once calls that took too long were answered or a few seconds have passed."""
+        """Close the connection, once late calls were answered or two seconds have passed."""
         deadline = time.monotonic() + _LATE_ANSWERS_S
         for answer in self._late:
             with contextlib.suppress(queue.Empty):
