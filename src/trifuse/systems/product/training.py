@@ -52,6 +52,7 @@ def prepare(
     torch.manual_seed(recipe.training.seed)
     items = read_catalog(manifest, "train")
     train, dev = split_dev(items, recipe.dev_share)
+    _check_sizes(train, dev)
     model, architecture, tokenizer = _assemble(contract, recipe, train, backbones)
     settings = ImageSettings.of(contract.settings)
     encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
@@ -59,7 +60,6 @@ def prepare(
     def load(items: list[Item], margin: float = 1) -> ProductData:
         return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facets)
 
-    _check_sizes(train, dev)
     validation = load(read_catalog(manifest, "validation"))
     return TrainingJob(
         task=ProductTask(model, load(train, _CROP_MARGIN), load(dev), settings, recipe.training),
