@@ -47,13 +47,15 @@ def infer(options: argparse.Namespace) -> Report:
     inputs = read_inputs(options, contract, ensemble)
     model = contract.model_name(ensemble.name)
     with connect(options) as triton:
-        outputs = {name: value[0] for name, value in triton.infer(model, inputs).items()}
-    data = {"model": model, "outputs": {name: _plain(value) for name, value in outputs.items()}}
-    return Report(data, _table(model, outputs))
+        answer = triton.infer(model, inputs)
+    outputs, version = {name: value[0] for name, value in answer.items()}, answer.model_version
+    plain = {name: _plain(value) for name, value in outputs.items()}
+    data = {"model": model, "version": version, "outputs": plain}
+    return Report(data, _table(f"{model}, version {version}", outputs))
 
 
-def _table(model: str, outputs: dict[str, NDArray[Any]]) -> Table:
-    table = Table("output", "type", "shape", "values", title=model)
+def _table(title: str, outputs: dict[str, NDArray[Any]]) -> Table:
+    table = Table("output", "type", "shape", "values", title=title)
     for name, value in outputs.items():
         shown = [
             f"{item:.4g}" if isinstance(item, float) else str(item)

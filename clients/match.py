@@ -24,8 +24,14 @@ def match(options: argparse.Namespace) -> Report:
     with connect(options) as triton:
         result = ProductClient(triton).match(options.image, options.text)
     verdict = "match" if result.is_match else "no match"
-    data = {"image": str(options.image), "text": options.text, "score": result.score, "verdict": verdict}
-    return Report(data, f"{verdict} (score {result.score:.3f})")
+    data = {
+        "image": str(options.image),
+        "text": options.text,
+        "score": result.score,
+        "verdict": verdict,
+        "version": result.version,
+    }
+    return Report(data, f"{verdict} (score {result.score:.3f}, version {result.version})")
 
 
 if __name__ == "__main__":

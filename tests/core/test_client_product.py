@@ -80,7 +80,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             name: np.stack([vector(*item, size=OUTPUTS.get(name, 256)) for item in items]) for name in names
         }
         outputs = [self.describe(name, value) for name, value in arrays.items()]
-        header = json.dumps({"model_name": "m", "outputs": outputs}).encode()
+        header = json.dumps({"model_name": "m", "model_version": "7", "outputs": outputs}).encode()
         body = header + b"".join(value.tobytes() for value in arrays.values())
         self.reply(200, body, {"Inference-Header-Content-Length": str(len(header))})
 
@@ -165,6 +165,7 @@ def test_matches_are_typed(products):
     np.testing.assert_array_equal(matches[39].fused, vector(b"photo", b"title 39"))
     assert products.match(*pairs[3]).score == matches[3].score
     assert {match.is_match for match in matches} == {True, False}
+    assert {match.version for match in matches} == {7}
 
 
 def test_asyncio_gives_what_the_blocking_client_gives(server, products):

@@ -97,6 +97,7 @@ def test_match_reports_the_score(run: Run, products: ProductClient, items: list[
         "text": TITLE,
         "score": pytest.approx(expected.score, abs=1e-5),
         "verdict": "match" if expected.is_match else "no match",
+        "version": 1,
     }
     assert 0 <= found["score"] <= 1
 
@@ -104,7 +105,8 @@ def test_match_reports_the_score(run: Run, products: ProductClient, items: list[
 def test_match_tells_people_the_verdict(run: Run, products: ProductClient, items: list[Item]) -> None:
     expected = products.match(items[0].path, TITLE)
     verdict = "match" if expected.is_match else "no match"
-    assert shown(run("clients/match.py", items[0].path, TITLE)) == f"{verdict} (score {expected.score:.3f})"
+    told = f"{verdict} (score {expected.score:.3f}, version 1)"
+    assert shown(run("clients/match.py", items[0].path, TITLE)) == told
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -168,7 +170,7 @@ def test_infer_gives_every_output_of_an_ensemble(
         "text_embedding": products.embed_text([TITLE])[0],
         "product_embedding": products.embed([Product(image, TITLE)])[0],
     }
-    assert found["model"] == f"product_{ensemble.name}"
+    assert (found["model"], found["version"]) == (f"product_{ensemble.name}", 1)
     assert found["outputs"].keys() == {spec.name for spec in ensemble.outputs}
     for name, output in found["outputs"].items():
         np.testing.assert_allclose(output, expected[name], atol=1e-5, err_msg=name)
@@ -176,7 +178,7 @@ def test_infer_gives_every_output_of_an_ensemble(
 
 def test_infer_shows_people_every_output(run: Run, items: list[Item]) -> None:
     text = shown(run("clients/infer.py", "product", "--image", items[0].path, "--text", TITLE))
-    assert "product_match" in text
+    assert "product_match, version 1" in text
     assert "match_score float32 [1]" in text
     assert "fused float32 [256]" in text
 

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 MAX_REQUEST_BYTES = 2**30
 
 
+class Answer(dict[str, "NDArray[Any]"]):
+    """The outputs of an inference by name, and the version of the model that computed them."""
+
+    def __init__(self, outputs: Mapping[str, NDArray[Any]], model_version: int) -> None:
+        super().__init__(outputs)
+        self.model_version = model_version
+
+
 def triton_dtype(array: NDArray[Any]) -> str:
     """Name an array's type as Triton does (FP32, INT64, BYTES, …), or "" when Triton has no such type."""
     from tritonclient.utils import np_to_triton_dtype
@@ -72,14 +80,14 @@ def encode(
     return {"inputs": encoded, "outputs": wanted}
 
 
-def decode(result: Any) -> dict[str, NDArray[Any]]:
-    """Read every output tensor of a response."""
+def decode(result: Any) -> Answer:
+    """Read every output tensor of a response, and which version of the model gave it."""
     response = result.get_response()
     if isinstance(response, dict):
-        names = [output["name"] for output in response["outputs"]]
+        version, names = response["model_version"], [output["name"] for output in response["outputs"]]
     else:
-        names = [output.name for output in response.outputs]
-    return {name: result.as_numpy(name) for name in names}
+        version, names = response.model_version, [output.name for output in response.outputs]
+    return Answer({name: result.as_numpy(name) for name in names}, int(version))
 
 
 def _check_sendable(name: str, value: object) -> None:

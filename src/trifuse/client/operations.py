@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trifuse.client.encoding import decode, encode
+from trifuse.client.encoding import Answer, decode, encode
 from trifuse.client.metadata import ModelMetadata, find_mismatch
 from trifuse.errors import InputError, RequestError, TrifuseError
 
@@ -75,7 +75,7 @@ def infer(
     model: str,
     inputs: Mapping[str, NDArray[Any]],
     outputs: Sequence[str] | None,
-) -> Generator[Call, Any, dict[str, NDArray[Any]]]:
+) -> Generator[Call, Any, Answer]:
     """Run a model. A refused request is compared with the model, for Triton's own words help little."""
     request = encode(module, inputs, outputs)
     try:

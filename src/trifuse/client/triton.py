@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from trifuse.client.encoding import Answer
     from trifuse.client.metadata import ModelMetadata
 
 DEFAULT_TIMEOUT_S = 30.0
@@ -65,11 +66,11 @@ class TritonClient:
 
     def infer(
         self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Answer:
         """Run a model on named arrays, the batch axis first; BYTES are object arrays (batch, 1) of bytes.
 
-        Returns the named outputs, or all. Raises InputError, RequestTimeoutError, ServerUnavailableError
-        or RequestError.
+        Returns the named outputs, or all, with the model's version. Raises InputError, RequestTimeoutError,
+        ServerUnavailableError or RequestError.
         """
         steps = operations.infer(self.endpoint, self.endpoint.module(), model, inputs, outputs)
         return operations.drive(steps, self._perform)
@@ -166,7 +167,7 @@ class AsyncTritonClient:
 
     async def infer(
         self, model: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None = None
-    ) -> dict[str, NDArray[Any]]:
+    ) -> Answer:
         """Run a model on named arrays, as `TritonClient.infer` does, with the same errors."""
         module = self.endpoint.module(asynchronous=True)
         steps = operations.infer(self.endpoint, module, model, inputs, outputs)

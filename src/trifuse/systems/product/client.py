@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trifuse.client import AsyncTritonClient, TritonClient
+    from trifuse.client import Answer, AsyncTritonClient, TritonClient
 
 Photo = bytes | Path
 EMBEDDING_MODELS = {"image": "product_embed_image", "text": "product_embed_text"}
@@ -30,10 +30,14 @@ EMBEDDING_MODELS = {"image": "product_embed_image", "text": "product_embed_text"
 
 @dataclass(frozen=True)
 class Match:
-    """How well a photo and a text belong together: a probability, and the fused vector (256,)."""
+    """How well a photo and a text belong together: a probability, and the fused vector (256,).
+
+    `version` is the published version that said so.
+    """
 
     score: float
     fused: NDArray[np.float32]
+    version: int
 
     @property
     def is_match(self) -> bool:
@@ -53,9 +57,6 @@ class _Request(NamedTuple):
     model: str
     inputs: dict[str, NDArray[np.object_]]
     outputs: tuple[str, ...]
-
-
-_Outputs = dict[str, "NDArray[Any]"]
 
 
 class ProductClient:
@@ -88,7 +89,7 @@ class ProductClient:
         """Embed products with a photo, a title or both as unit vectors (n, 256)."""
         return drive(_embed(products), self._infer)
 
-    def _infer(self, request: _Request) -> _Outputs:
+    def _infer(self, request: _Request) -> Answer:
         return self._client.infer(*request)
 
 
@@ -118,7 +119,7 @@ class AsyncProductClient:
         """Embed products with a photo, a title or both as unit vectors (n, 256)."""
         return await drive_asynchronous(_embed(products), self._infer)
 
-    async def _infer(self, request: _Request) -> _Outputs:
+    async def _infer(self, request: _Request) -> Answer:
         return await self._client.infer(*request)
 
 
@@ -129,17 +130,20 @@ def canary_inputs() -> dict[str, NDArray[np.object_]]:
     return {"image": bytes_tensor([photo.getvalue()]), "text": bytes_tensor(["红色 red".encode()])}
 
 
-def _match(pairs: Iterable[tuple[Photo, str]]) -> Generator[_Request, _Outputs, list[Match]]:
+def _match(pairs: Iterable[tuple[Photo, str]]) -> Generator[_Request, Answer, list[Match]]:
     encoded = ({"image": _image_bytes(image), "text": text_bytes(text)} for image, text in pairs)
     matches: list[Match] = []
     for request in _requests("product_match", encoded, ("match_score", "fused")):
         answer = yield request
         scores, vectors = answer["match_score"][:, 0], answer["fused"]
-        matches += [Match(float(score), fused) for score, fused in zip(scores, vectors, strict=True)]
+        matches += [
+            Match(float(score), fused, answer.model_version)
+            for score, fused in zip(scores, vectors, strict=True)
+        ]
     return matches
 
 
-def _embed_one_kind(kind: str, values: Iterable[bytes]) -> Generator[_Request, _Outputs, NDArray[np.float32]]:
+def _embed_one_kind(kind: str, values: Iterable[bytes]) -> Generator[_Request, Answer, NDArray[np.float32]]:
     output = f"{kind}_embedding"
     parts = []
     for request in _requests(EMBEDDING_MODELS[kind], ({kind: value} for value in values), (output,)):
@@ -148,7 +152,7 @@ def _embed_one_kind(kind: str, values: Iterable[bytes]) -> Generator[_Request, _
     return _stack(parts)
 
 
-def _embed(products: Sequence[Product]) -> Generator[_Request, _Outputs, NDArray[np.float32]]:
+def _embed(products: Sequence[Product]) -> Generator[_Request, Answer, NDArray[np.float32]]:
     """Embed products in groups of equal inputs: a request has an input for all its items or for none."""
     groups: dict[tuple[bool, bool], list[int]] = {}
     for index, product in enumerate(products):
