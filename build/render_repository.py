@@ -8,7 +8,7 @@ from pathlib import Path
 from trifuse.artifacts import write_file
 from trifuse.command_line import run
 from trifuse.serving.rendering import definition
-from trifuse.serving.repository import CONFIG
+from trifuse.serving.versions import CONFIG
 
 _DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
 

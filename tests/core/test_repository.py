@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
 import pytest
 from google.protobuf import text_format
-from onnx import TensorProto, helper
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from tests.core.exports import snapshot, write_export
 from trifuse import systems
 from trifuse.artifacts import Manifest, digest, write_manifest
 from trifuse.contracts import EnsembleSpec, ModelSpec, SystemContract, TensorSpec
-from trifuse.errors import ArtifactError, ConfigurationError, ContractMismatchError
+from trifuse.errors import ArtifactError, ConfigurationError, ContractMismatchError, ServerError
 from trifuse.serving import repository as module
 from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import read_header
 from trifuse.serving.rendering import definition, render
-from trifuse.serving.repository import publish, published_systems, published_versions, served_version
+from trifuse.serving.repository import publish
+from trifuse.serving.versions import check_digests, published_versions, served_version
 
 ROOT = Path(__file__).parents[2]
 DEFINITION = ROOT / "model_repository"
@@ -51,10 +54,6 @@ def parsed(text: str) -> ModelConfig:
     return text_format.Parse(text, ModelConfig())
 
 
-def snapshot(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 @pytest.fixture
 def shims(tmp_path: Path) -> Path:
     folder = tmp_path / "definition"
@@ -63,28 +62,24 @@ def shims(tmp_path: Path) -> Path:
     return folder
 
 
-def write_export(
-    folder: Path,
-    contract: SystemContract = CONTRACT,
-    *,
-    weight: float = 1,
-    opset: int = 21,
-    contract_hash: str = "",
-) -> Path:
-    (folder / "assets").mkdir(parents=True)
-    (folder / "assets" / "vocabulary.json").write_text("{}")
-    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in ("x", "y")]
-    constant = helper.make_tensor("weight", TensorProto.FLOAT, [1], [weight])
-    for part in contract.parts:
-        graph = helper.make_graph(
-            [helper.make_node("Mul", ["x", "weight"], ["y"])], part.name, tensors[:1], tensors[1:], [constant]
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
-        helper.set_model_props(model, {"contract_hash": contract_hash or contract.hash, "parity": "1e-6"})
-        onnx.save(model, folder / f"{part.name}.onnx")
-    manifest = Manifest(contract.system, "export", contract.profile, contract.hash, metrics={"auc": 0.9})
-    write_manifest(folder, manifest)
-    return folder
+def killed_at(step: int, action: Callable[[], object]) -> bool:
+    """Run an action in a process that dies when it changes names for the `step`-th time; did it die?"""
+    child = os.fork()
+    if child:
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, 9)
+        return status == 9
+    left = iter(range(step))
+
+    def deadly(change: Callable[[Path, Path], object]) -> Callable[[Path, Path], object]:
+        return lambda path, target: os._exit(9) if next(left, None) is None else change(path, target)
+
+    for name in ("rename", "replace", "symlink_to"):
+        setattr(Path, name, deadly(getattr(Path, name)))
+    with contextlib.suppress(BaseException):
+        action()
+        os._exit(0)
+    os._exit(1)
 
 
 class TestRendering:
@@ -139,7 +134,7 @@ class TestRendering:
 
 class TestPublishing:
     def test_a_version_is_complete_and_described(self, tmp_path: Path, shims: Path) -> None:
-        export, models = write_export(tmp_path / "export"), tmp_path / "models"
+        export, models = write_export(tmp_path / "export", CONTRACT), tmp_path / "models"
         before = snapshot(shims)
         assert publish(export, models, CONTRACT, shims, cores=2) == 1
         assert snapshot(shims) == before
@@ -158,16 +153,18 @@ class TestPublishing:
 
     def test_the_next_export_is_the_next_version(self, tmp_path: Path, shims: Path) -> None:
         models = tmp_path / "models"
-        publish(write_export(tmp_path / "one"), models, CONTRACT, shims, cores=2)
+        publish(write_export(tmp_path / "one", CONTRACT), models, CONTRACT, shims, cores=2)
         first = (models / "probe_head/1/model.onnx").read_bytes()
-        assert publish(write_export(tmp_path / "two", weight=2), models, CONTRACT, shims, cores=2) == 2
+        assert (
+            publish(write_export(tmp_path / "two", CONTRACT, weight=2), models, CONTRACT, shims, cores=2) == 2
+        )
         assert served_version(models, CONTRACT) == 2
         assert (models / "probe_head/1/model.onnx").read_bytes() == first
         assert (models / "probe_head/2/model.onnx").read_bytes() != first
         assert sorted(published_versions(models, "probe")) == [1, 2]
 
     def test_the_same_export_stays_its_version(self, tmp_path: Path, shims: Path) -> None:
-        export, models = write_export(tmp_path / "export"), tmp_path / "models"
+        export, models = write_export(tmp_path / "export", CONTRACT), tmp_path / "models"
         publish(export, models, CONTRACT, shims, cores=2)
         before = snapshot(models)
         assert publish(export, models, CONTRACT, shims, cores=2) == 1
@@ -177,9 +174,9 @@ class TestPublishing:
         self, tmp_path: Path, shims: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         models = tmp_path / "models"
-        publish(write_export(tmp_path / "one"), models, CONTRACT, shims, cores=2)
+        publish(write_export(tmp_path / "one", CONTRACT), models, CONTRACT, shims, cores=2)
         configs = {name: content for name, content in snapshot(models).items() if name.endswith(".pbtxt")}
-        export = write_export(tmp_path / "two", weight=2)
+        export = write_export(tmp_path / "two", CONTRACT, weight=2)
         # The disk fills up after every possible number of copied files.
         copy, files = module.shutil.copyfile, len(CONTRACT.parts) + 2
         for allowed in range(files):
@@ -208,25 +205,67 @@ class TestPublishing:
             "two",
         ]
 
-    def test_a_publication_killed_between_ensembles_is_noticed_and_completes(
+    @pytest.mark.parametrize("earlier", [0, 1])
+    def test_a_publication_killed_at_any_moment_leaves_a_complete_version(
+        self, tmp_path: Path, shims: Path, earlier: int
+    ) -> None:
+        first, second = (write_export(tmp_path / f"export{n}", CONTRACT, weight=n) for n in (1, 2))
+        for step in range(100):
+            models = tmp_path / f"models{step}"
+            if earlier:
+                publish(first, models, CONTRACT, shims, cores=2)
+            if not killed_at(step, lambda: publish(second, models, CONTRACT, shims, cores=2)):  # noqa: B023
+                break
+            bundles = published_versions(models, "probe")
+            if bundles:
+                version = served_version(models, CONTRACT)
+                assert 1 <= version <= earlier + 1
+                check_digests(models, bundles[version])
+            assert publish(second, models, CONTRACT, shims, cores=2) == earlier + 1
+            assert served_version(models, CONTRACT) == earlier + 1
+        assert step > len(render(CONTRACT, 1, 2))
+
+    def test_an_ensemble_that_left_the_others_is_noticed_and_repaired(
+        self, tmp_path: Path, shims: Path
+    ) -> None:
+        export, models = write_export(tmp_path / "export", CONTRACT), tmp_path / "models"
+        publish(export, models, CONTRACT, shims, cores=2)
+        config = models / "probe_embed/config.pbtxt"
+        content = config.read_text()
+        config.unlink()
+        config.write_text(content)
+        with pytest.raises(ArtifactError, match=r"probe_embed/config.pbtxt .*build/publish.py probe"):
+            served_version(models, CONTRACT)
+        assert publish(export, models, CONTRACT, shims, cores=2) == 1
+        assert served_version(models, CONTRACT) == 1
+
+    def test_the_candidate_is_probed_and_a_refused_one_leaves_everything_as_it_was(
         self, tmp_path: Path, shims: Path
     ) -> None:
         models = tmp_path / "models"
-        publish(write_export(tmp_path / "one"), models, CONTRACT, shims, cores=2)
-        old = (models / "probe_embed/config.pbtxt").read_text()
-        export = write_export(tmp_path / "two", weight=2)
-        publish(export, models, CONTRACT, shims, cores=2)
-        (models / "probe_embed/config.pbtxt").write_text(old)
-        with pytest.raises(ArtifactError, match=r"interrupted.*build/publish.py probe"):
-            served_version(models, CONTRACT)
-        assert publish(export, models, CONTRACT, shims, cores=2) == 2
-        assert served_version(models, CONTRACT) == 2
+        candidates = []
+
+        def refuse(candidate: Path) -> None:
+            candidates.append((served_version(candidate, CONTRACT), snapshot(candidate)))
+            raise ServerError("it answers nonsense")
+
+        for version in (1, 2):
+            before = snapshot(models)
+            export = write_export(tmp_path / f"export{version}", CONTRACT, weight=version)
+            with pytest.raises(ServerError, match="nonsense"):
+                publish(export, models, CONTRACT, shims, cores=2, probe=refuse)
+            assert snapshot(models) == before
+            assert models.exists() == (version == 2)
+            publish(export, models, CONTRACT, shims, cores=2)
+            served, files = candidates[-1]
+            assert served == version
+            assert files.items() <= snapshot(models).items()
 
     @pytest.mark.parametrize("damage", ["altered", "shortened", "no file", "no version", "no model"])
     def test_publishing_again_puts_back_what_is_damaged(
         self, tmp_path: Path, shims: Path, damage: str
     ) -> None:
-        export, models = write_export(tmp_path / "export"), tmp_path / "models"
+        export, models = write_export(tmp_path / "export", CONTRACT), tmp_path / "models"
         publish(export, models, CONTRACT, shims, cores=2)
         before = snapshot(models)
         for name in ("probe_head/1/model.onnx", "probe_preprocess/1/vocabulary.json"):
@@ -244,7 +283,7 @@ class TestPublishing:
 
     def test_publications_at_once_become_versions_of_their_own(self, tmp_path: Path, shims: Path) -> None:
         models = tmp_path / "models"
-        exports = [write_export(tmp_path / f"export{weight}", weight=weight) for weight in range(4)]
+        exports = [write_export(tmp_path / f"export{weight}", CONTRACT, weight=weight) for weight in range(4)]
         with ThreadPoolExecutor(len(exports)) as pool:
             versions = list(pool.map(lambda path: publish(path, models, CONTRACT, shims, cores=2), exports))
         assert sorted(versions) == [1, 2, 3, 4]
@@ -258,12 +297,12 @@ class TestPublishing:
     ) -> None:
         left = tmp_path / ".models.staging-killed" / "probe_head"
         left.mkdir(parents=True)
-        publish(write_export(tmp_path / "export"), tmp_path / "models", CONTRACT, shims, cores=2)
+        publish(write_export(tmp_path / "export", CONTRACT), tmp_path / "models", CONTRACT, shims, cores=2)
         assert not left.parent.exists()
 
     def test_another_contract_in_the_repository_is_refused(self, tmp_path: Path, shims: Path) -> None:
         models = tmp_path / "models"
-        publish(write_export(tmp_path / "one"), models, CONTRACT, shims, cores=2)
+        publish(write_export(tmp_path / "one", CONTRACT), models, CONTRACT, shims, cores=2)
         before = snapshot(models)
         other = replace(CONTRACT, profile="demo")
         with pytest.raises(ContractMismatchError, match=r"probe under another contract.*--repository"):
@@ -271,18 +310,18 @@ class TestPublishing:
         assert snapshot(models) == before
 
     def test_a_part_of_another_contract_is_refused(self, tmp_path: Path, shims: Path) -> None:
-        export = write_export(tmp_path / "export", contract_hash="0123456789abcdef")
+        export = write_export(tmp_path / "export", CONTRACT, contract_hash="0123456789abcdef")
         with pytest.raises(ContractMismatchError, match=r"encoder\.onnx was exported under another contract"):
             publish(export, tmp_path / "models", CONTRACT, shims, cores=2)
         assert not (tmp_path / "models").exists()
 
     def test_a_too_new_opset_is_refused(self, tmp_path: Path, shims: Path) -> None:
-        export = write_export(tmp_path / "export", opset=22)
+        export = write_export(tmp_path / "export", CONTRACT, opset=22)
         with pytest.raises(ArtifactError, match="too new for the server: got 22, expected 21 or less"):
             publish(export, tmp_path / "models", CONTRACT, shims, cores=2)
 
     def test_an_altered_export_is_refused(self, tmp_path: Path, shims: Path) -> None:
-        export = write_export(tmp_path / "export")
+        export = write_export(tmp_path / "export", CONTRACT)
         (export / "head.onnx").write_bytes(b"altered")
         with pytest.raises(ArtifactError, match="is not what its stage wrote"):
             publish(export, tmp_path / "models", CONTRACT, shims, cores=2)
@@ -293,47 +332,6 @@ class TestPublishing:
             published_versions(tmp_path, "probe")
 
 
-class TestServed:
-    """What `serve` checks before it starts."""
-
-    CONTRACT = systems.contract(SYSTEM, "smoke")
-
-    def publish(self, folder: Path, weight: float = 1) -> Path:
-        export = write_export(folder / f"export{weight}", self.CONTRACT, weight=weight)
-        publish(export, folder / "models", self.CONTRACT, DEFINITION, cores=2)
-        return folder / "models"
-
-    def part(self, models: Path, version: int) -> Path:
-        return models / self.CONTRACT.model_name(self.CONTRACT.parts[0].name) / str(version) / "model.onnx"
-
-    def test_a_complete_publication_is_served(self, tmp_path: Path) -> None:
-        assert published_systems(self.publish(tmp_path)) == [(self.CONTRACT, 1)]
-
-    def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
-        models = self.publish(tmp_path)
-        self.part(models, 1).unlink()
-        with pytest.raises(
-            ArtifactError, match=r"1/model\.onnx .* got no file.*build/publish\.py"
-        ) as failure:
-            published_systems(models)
-        assert str(self.part(models, 1)) in str(failure.value)
-
-    def test_a_file_of_another_size_is_named(self, tmp_path: Path) -> None:
-        models = self.publish(tmp_path)
-        self.part(models, 1).write_bytes(b"cut off")
-        with pytest.raises(ArtifactError, match=r"1/model\.onnx .* got 7 bytes.*build/publish\.py"):
-            published_systems(models)
-
-    def test_an_older_version_may_be_deleted_but_not_damaged(self, tmp_path: Path) -> None:
-        models = self.publish(tmp_path)
-        self.publish(tmp_path, weight=2)
-        self.part(models, 1).unlink()
-        with pytest.raises(ArtifactError, match=r"Version 2 is served: delete .*/1$"):
-            published_systems(models)
-        self.part(models, 1).parent.rmdir()
-        assert published_systems(models) == [(self.CONTRACT, 2)]
-
-
 class TestScript:
     def publish(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(ROOT / "build" / "publish.py"), *map(str, arguments)]
@@ -342,7 +340,6 @@ class TestScript:
     def test_an_export_older_than_the_training_is_refused(self, tmp_path: Path) -> None:
         contract = systems.contract(SYSTEM, "smoke")
         write_export(tmp_path / SYSTEM / "export", contract)
-        assert self.publish(SYSTEM, "--artifacts", tmp_path).returncode == 0
         (tmp_path / SYSTEM / "train").mkdir()
         write_manifest(
             tmp_path / SYSTEM / "train", Manifest(SYSTEM, "train", contract.profile, contract.hash)
@@ -372,12 +369,12 @@ class TestCores:
 
 class TestHeader:
     def test_the_header_is_read_without_the_graph(self, tmp_path: Path) -> None:
-        header = read_header(write_export(tmp_path / "export") / "encoder.onnx")
+        header = read_header(write_export(tmp_path / "export", CONTRACT) / "encoder.onnx")
         assert (header.ir_version, header.opsets) == (10, {"": 21})
         assert header.metadata == {"contract_hash": CONTRACT.hash, "parity": "1e-6"}
 
     def test_every_cut_file_is_refused(self, tmp_path: Path) -> None:
-        path = write_export(tmp_path / "export") / "encoder.onnx"
+        path = write_export(tmp_path / "export", CONTRACT) / "encoder.onnx"
         whole = path.read_bytes()
         for size in (0, 1, 10, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:size])

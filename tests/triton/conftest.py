@@ -14,8 +14,8 @@ from trifuse.artifacts import Manifest, write_manifest
 from trifuse.preprocessing.text import train_wordpiece
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
-from trifuse.serving.repository import published_systems
 from trifuse.serving.server_environment import default_location
+from trifuse.serving.versions import published_systems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

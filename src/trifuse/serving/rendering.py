@@ -35,17 +35,22 @@ def render(contract: SystemContract, version: int, cores: int) -> dict[str, str]
     configs = [_preprocess(contract, cores)]
     configs += [_part(contract, part, cores) for part in contract.parts]
     configs += [_ensemble(contract, ensemble, version) for ensemble in contract.ensembles]
-    header = (
-        f"# Rendered from the contract of {contract.system} (profile {contract.profile}) for {cores} cores.\n"
-        "# Change the contract and render again instead of editing this file.\n"
-    )
-    return {config.name: header + _text(config) for config in configs}
+    return {config.name: _header(contract, config, cores) + _text(config) for config in configs}
 
 
 def definition(system: str) -> dict[str, str]:
     """Render what model_repository/ in git holds: the full profile, version 1, for four cores."""
     contract = systems.contract(system, _DEFINITION_PROFILE)
     return render(contract, _DEFINITION_VERSION, _DEFINITION_CORES)
+
+
+def _header(contract: SystemContract, config: ModelConfig, cores: int) -> str:
+    # An ensemble runs nothing itself, and a version's ensembles are the same on every machine.
+    machine = "" if config.platform == "ensemble" else f" for {cores} cores"
+    return (
+        f"# Rendered from the contract of {contract.system} (profile {contract.profile}){machine}.\n"
+        "# Change the contract and render again instead of editing this file.\n"
+    )
 
 
 def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:

@@ -1,159 +1,98 @@
-"""Publish exported systems into a Triton model repository, version by version, and read what is published.
-
-A repository holds one folder per model, and for each published version of a system a bundle manifest
-`<system>-<version>.json` that lists its files.
-"""
+"""Publish systems into a Triton model repository, version by version; `versions` tells its layout."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
+import hashlib
 import json
 import shutil
-import tempfile
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from google.protobuf import text_format
-from tritonclient.grpc.model_config_pb2 import ModelConfig
-
-from trifuse import systems
 from trifuse.artifacts import Manifest, digest, verify, write_file
 from trifuse.contracts import PREPROCESS
-from trifuse.errors import ArtifactError, ContractMismatchError
+from trifuse.errors import ArtifactError, ContractMismatchError, TrifuseError
 from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import check_versions, read_header
 from trifuse.serving.rendering import render
+from trifuse.serving.switching import exclusive_staging, switch
+from trifuse.serving.versions import (
+    CONFIG,
+    SERVED,
+    check_same_contract,
+    config_link,
+    ensemble_models,
+    published_versions,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from trifuse.contracts import SystemContract
+    from trifuse.serving.live import LiveServer
 
-CONFIG = "config.pbtxt"
 SHIM = Path("1") / "model.py"
 ASSETS = "assets"
 
 
 def publish(
-    export: Path, repository: Path, contract: SystemContract, definition: Path, *, cores: int | None = None
+    stage: Path,
+    repository: Path,
+    contract: SystemContract,
+    definition: Path,
+    *,
+    cores: int | None = None,
+    probe: Callable[[Path], None] | None = None,
+    server: LiveServer | None = None,
 ) -> int:
-    """Publish an export stage's folder as the system's next version, and return the version.
+    """Publish the folder of the stage that wrote the parts as the next version, and return the version.
 
-    `definition` is the folder in git that holds the shims. Parts are put in place first; the ensembles,
-    which choose the version that answers, last: a publication killed at any moment leaves each ensemble on
-    a complete version, and running it again completes it. An export that is the latest version stays that,
-    and files of it that are missing or altered are put back. Raises ArtifactError or ContractMismatchError.
+    `definition` is the folder in git that holds the shims. `probe` is called with a repository that holds
+    the new version alone, and an error that it raises leaves everything as it was. `server` loads the
+    version before it is served. Everything is put in place first and then one link is replaced: a publication
+    killed at any moment leaves all ensembles on one complete version, and running it again completes it.
+    A stage that is the latest version stays that, and files of it that are missing or altered are put back.
+    Raises ArtifactError, ContractMismatchError, ServerError and what `probe` raises.
     """
-    exported = verify(export, contract)
-    _check_parts(export, contract)
+    made = verify(stage, contract)
+    _check_parts(stage, contract)
     shim = definition / contract.model_name(PREPROCESS) / SHIM
-    inputs = exported.files | {"shim": digest(shim)}
-    with _exclusive_staging(repository) as staging:
+    inputs = made.files | {"shim": digest(shim), "ensembles": _ensembles_digest(contract)}
+    with exclusive_staging(repository) as staging:
         bundles = published_versions(repository, contract.system)
-        _check_same_contract(repository, contract, bundles)
+        check_same_contract(repository, contract, bundles)
         latest = max(bundles, default=0)
-        resumed = latest > 0 and bundles[latest].inputs == inputs
-        version = latest if resumed else latest + 1
-        configs = render(contract, version, cores or available_cores())
-        for model, files in _version_files(export, contract, shim).items():
-            if resumed and _is_intact(repository, model, bundles[version]):
-                write_file(repository / model / CONFIG, configs[model])
-            else:
-                _place(staging / model, repository / model, version, configs[model], files)
-        if not resumed:
-            _write_bundle(repository, contract, version, replace(exported, stage="publish", inputs=inputs))
-        for model in map(contract.model_name, (ensemble.name for ensemble in contract.ensembles)):
-            _place(staging / model, repository / model, version, configs[model], {})
+        known = latest > 0 and bundles[latest].inputs == inputs
+        version = latest if known else latest + 1
+        sources = _sources(stage, contract, shim)
+        _materialise(staging, contract, version, cores or available_cores(), sources)
+        bundle = bundles[version] if known else _bundle(staging, version, made, inputs)
+        if probe:
+            probe(staging)
+        _place(staging, repository, contract, bundle, known=known)
+        try:
+            switch(repository, contract, version, server)
+        except TrifuseError:
+            if not known:
+                _withdraw(staging, repository, contract, version)
+            raise
     return version
 
 
-def published_versions(repository: Path, system: str) -> dict[int, Manifest]:
-    """Read the bundle manifests of a system, by version. Raises ArtifactError for a damaged one."""
-    bundles = {}
-    for path in repository.glob(f"{system}-*.json"):
-        try:
-            manifest = Manifest(**json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise ArtifactError(f"the bundle manifest {path} cannot be read", got=error) from error
-        bundles[manifest.details["version"]] = manifest
-    return bundles
+def _ensembles_digest(contract: SystemContract) -> str:
+    configs = render(contract, version=1, cores=1)
+    return hashlib.sha256("".join(map(configs.__getitem__, ensemble_models(contract))).encode()).hexdigest()
 
 
-def published_systems(repository: Path) -> list[tuple[SystemContract, int]]:
-    """Find the systems in a repository: their contracts, each with the version that its ensembles serve.
-
-    Raises ContractMismatchError or ArtifactError when what is published does not fit this code or itself.
-    """
-    published = []
-    for contract in _published_contracts(repository):
-        version = served_version(repository, contract)
-        _check_files(repository, contract.system, version)
-        published.append((contract, version))
-    return published
-
-
-def served_version(repository: Path, contract: SystemContract) -> int:
-    """Read which version the ensembles pin. Raises ArtifactError when they do not agree on one."""
-    pinned = set()
-    for ensemble in contract.ensembles:
-        config = ModelConfig()
-        with contextlib.suppress(FileNotFoundError):
-            text_format.Parse((repository / contract.model_name(ensemble.name) / CONFIG).read_text(), config)
-        pinned.add(tuple(config.version_policy.specific.versions))
-    versions = pinned.pop()
-    if pinned or len(versions) != 1:
-        raise ArtifactError(
-            f"the publication of {contract.system} in {repository} was interrupted",
-            hint=f"Complete it with: python build/publish.py {contract.system}",
-        )
-    return int(versions[0])
-
-
-def _published_contracts(repository: Path) -> Iterator[SystemContract]:
-    for system in systems.available():
-        bundles = published_versions(repository, system)
-        if bundles:
-            contract = systems.contract(system, bundles[max(bundles)].profile)
-            _check_same_contract(repository, contract, bundles)
-            yield contract
-
-
-def _check_files(repository: Path, system: str, served: int) -> None:
-    """Compare the files' sizes with the bundles; a folder of a version that is not served may be deleted."""
-    for version, bundle in published_versions(repository, system).items():
-        for name, size in bundle.sizes.items():
-            path = repository / name
-            found = path.stat().st_size if path.is_file() else None
-            folder = repository.joinpath(*Path(name).parts[:2])
-            if found == size or (version != served and not folder.exists()):
-                continue
-            raise ArtifactError(
-                f"{path} is not what was published",
-                got="no file" if found is None else f"{found} bytes",
-                expected=f"{size} bytes",
-                hint=f"Publish again: python build/publish.py {system}"
-                if version == served
-                else f"Version {served} is served: delete {folder}",
-            )
-
-
-def _is_intact(repository: Path, model: str, bundle: Manifest) -> bool:
-    files = {repository / name: expected for name, expected in bundle.files.items()}
-    return all(
-        path.is_file() and digest(path) == expected
-        for path, expected in files.items()
-        if path.is_relative_to(repository / model)
-    )
-
-
-def _check_parts(export: Path, contract: SystemContract) -> None:
+def _check_parts(stage: Path, contract: SystemContract) -> None:
     for part in contract.parts:
-        path = export / f"{part.name}.onnx"
+        path = stage / f"{part.name}.onnx"
         if not path.is_file():
             raise ArtifactError(
-                f"the export has no {path.name}", got=f"no {path}", hint="Run the export again"
+                f"the {stage.name} stage has no {path.name}",
+                got=f"no {path}",
+                hint=f"Run the {stage.name} stage again",
             )
         header = read_header(path)
         check_versions(path, header)
@@ -167,83 +106,113 @@ def _check_parts(export: Path, contract: SystemContract) -> None:
             )
 
 
-def _check_same_contract(repository: Path, contract: SystemContract, bundles: Mapping[int, Manifest]) -> None:
-    for bundle in bundles.values():
-        if bundle.contract_hash != contract.hash:
-            raise ContractMismatchError(
-                f"{repository} holds {contract.system} under another contract",
-                got=f"{bundle.profile} {bundle.contract_hash}",
-                expected=f"{contract.profile} {contract.hash}",
-                hint="Name another folder with --repository, or delete this one and publish again",
-            )
-
-
-def _version_files(export: Path, contract: SystemContract, shim: Path) -> dict[str, dict[str, Path]]:
-    """List the files of every version folder with their sources, by model."""
-    assets = export / ASSETS
+def _sources(stage: Path, contract: SystemContract, shim: Path) -> dict[str, dict[str, Path]]:
+    """List the files of the version folders with their sources, by model."""
+    assets = stage / ASSETS
     preprocess = {str(path.relative_to(assets)): path for path in assets.rglob("*") if path.is_file()}
     files = {contract.model_name(PREPROCESS): preprocess | {"model.py": shim}}
     for part in contract.parts:
-        files[contract.model_name(part.name)] = {"model.onnx": export / f"{part.name}.onnx"}
+        files[contract.model_name(part.name)] = {"model.onnx": stage / f"{part.name}.onnx"}
     return files
 
 
-@contextlib.contextmanager
-def _exclusive_staging(repository: Path) -> Iterator[Path]:
-    """Yield an empty folder while no other publication into the repository runs: they wait for each other.
-
-    The folder and the lock are beside the repository: within it, Triton would take them for models.
-    """
-    repository.mkdir(parents=True, exist_ok=True)
-    parent, name = repository.resolve().parent, repository.resolve().name
-    with (parent / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        _remove_stale(parent, f".{name}.staging-")
-        staging = Path(tempfile.mkdtemp(dir=parent, prefix=f".{name}.staging-"))
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(staging)
-
-
-def _remove_stale(parent: Path, prefix: str) -> None:
-    """Remove what killed publications left; only whoever holds the lock knows that nobody uses it."""
-    for path in parent.iterdir():
-        if path.name.startswith(prefix):
-            shutil.rmtree(path, ignore_errors=True)
+def _materialise(
+    staging: Path,
+    contract: SystemContract,
+    version: int,
+    cores: int,
+    sources: Mapping[str, Mapping[str, Path]],
+) -> None:
+    """Write a repository with one version of one system."""
+    configs = render(contract, version, cores)
+    for model, files in sources.items():
+        for name, source in files.items():
+            target = staging / model / str(version) / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        write_file(staging / model / CONFIG, configs[model])
+    home = staging / ensemble_models(contract)[0]
+    for model in ensemble_models(contract):
+        (staging / model / str(version)).mkdir(parents=True)
+        write_file(home / str(version) / f"{model}.pbtxt", configs[model])
+        (staging / model / CONFIG).symlink_to(config_link(contract, model))
+    (home / SERVED).symlink_to(str(version))
 
 
-def _place(staged: Path, model: Path, version: int, config: str, files: Mapping[str, Path]) -> None:
+def _bundle(staging: Path, version: int, made: Manifest, inputs: dict[str, str]) -> Manifest:
+    paths = sorted(path for path in staging.glob(f"*/{version}/**/*") if path.is_file())
+    return replace(
+        made,
+        stage="publish",
+        inputs=inputs,
+        files={str(path.relative_to(staging)): digest(path) for path in paths},
+        sizes={str(path.relative_to(staging)): path.stat().st_size for path in paths},
+        details={"version": version, "published": datetime.now(UTC).isoformat(timespec="seconds")},
+    )
+
+
+def _place(
+    staging: Path, repository: Path, contract: SystemContract, bundle: Manifest, *, known: bool
+) -> None:
+    """Put what is not yet in place there, and then record the version: from here on it is complete."""
+    version = bundle.details["version"]
+    repository.mkdir(exist_ok=True)
+    for name in _models(contract):
+        intact = known and _is_intact(repository, name, bundle)
+        _place_model(staging / name, repository / name, str(version), intact=intact)
+    if not known:
+        content = json.dumps(asdict(bundle), indent=2, ensure_ascii=False) + "\n"
+        write_file(_bundle_path(repository, contract, version), content)
+
+
+def _place_model(staged: Path, model: Path, version: str, *, intact: bool) -> None:
     """Put a version and then the configuration in place, each complete or absent; a new model as a whole."""
-    folder = staged / str(version)
-    folder.mkdir(parents=True)
-    for name, source in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, folder / name)
-    write_file(staged / CONFIG, config)
     if not model.exists():
         staged.rename(model)
         return
-    target = model / folder.name
-    if files:
-        # It is damaged, or an interrupted publication left it and no manifest and no ensemble knows it.
-        shutil.rmtree(target, ignore_errors=True)
-    folder.rename(target)
-    (staged / CONFIG).replace(model / CONFIG)
+    if not intact:
+        # It is damaged, or an interrupted publication left it and no bundle and no ensemble knows it.
+        shutil.rmtree(model / version, ignore_errors=True)
+        (staged / version).rename(model / version)
+    if (staged / SERVED).is_symlink() and not (model / SERVED).is_symlink():
+        (staged / SERVED).rename(model / SERVED)
+    # Triton loads all versions anew for a configuration that is newer, although it says the same.
+    if not _same_config(staged / CONFIG, model / CONFIG):
+        (staged / CONFIG).replace(model / CONFIG)
 
 
-def _write_bundle(repository: Path, contract: SystemContract, version: int, manifest: Manifest) -> None:
-    """Record the version: from here on it is complete, although no ensemble may serve it yet."""
-    models = (contract.model_name(model.name) for model in (contract.preprocess, *contract.parts))
-    folders = [repository / model / str(version) for model in models]
-    paths = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    bundle = replace(
-        manifest,
-        files={str(path.relative_to(repository)): digest(path) for path in paths},
-        sizes={str(path.relative_to(repository)): path.stat().st_size for path in paths},
-        details={"version": version},
+def _same_config(first: Path, second: Path) -> bool:
+    if first.is_symlink() or second.is_symlink():
+        return first.is_symlink() and second.is_symlink() and first.readlink() == second.readlink()
+    return second.is_file() and first.read_bytes() == second.read_bytes()
+
+
+def _is_intact(repository: Path, model: str, bundle: Manifest) -> bool:
+    folder = repository / model / str(bundle.details["version"])
+    files = {repository / name: expected for name, expected in bundle.files.items()}
+    return folder.is_dir() and all(
+        path.is_file() and digest(path) == expected
+        for path, expected in files.items()
+        if path.is_relative_to(folder)
     )
-    write_file(
-        repository / f"{contract.system}-{version}.json",
-        json.dumps(asdict(bundle), indent=2, ensure_ascii=False) + "\n",
-    )
+
+
+def _withdraw(staging: Path, repository: Path, contract: SystemContract, version: int) -> None:
+    """Take a version out again that no ensemble serves; a system's first version leaves with its models."""
+    _bundle_path(repository, contract, version).unlink()
+    first = not published_versions(repository, contract.system)
+    for name in reversed(_models(contract)):
+        placed = Path(name) if first else Path(name, str(version))
+        withdrawn = staging / "withdrawn" / placed
+        withdrawn.parent.mkdir(parents=True, exist_ok=True)
+        (repository / placed).rename(withdrawn)
+
+
+def _models(contract: SystemContract) -> list[str]:
+    """Name all models in the order of placing: an ensemble only works after what it consists of."""
+    parts = [contract.model_name(model.name) for model in (contract.preprocess, *contract.parts)]
+    return [*parts, *ensemble_models(contract)]
+
+
+def _bundle_path(repository: Path, contract: SystemContract, version: int) -> Path:
+    return repository / f"{contract.system}-{version}.json"
