@@ -1,0 +1,338 @@
+"""Publishing into a running server and back, what is refused before it is placed, and what a kill leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from tests.core.exports import snapshot
+from tests.triton.adding import write_adding_export
+from tests.triton.served import ROOT, script
+from trifuse import systems
+from trifuse.artifacts import stage_folder
+from trifuse.client import Answer, AsyncTritonClient, TritonClient
+from trifuse.errors import ArtifactError, ServerError
+from trifuse.serving.canary import run_canaries
+from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.live import LiveServer
+from trifuse.serving.probe import probe
+from trifuse.serving.repository import publish
+from trifuse.serving.switching import rollback, switch
+from trifuse.serving.versions import published_systems, served_version
+
+SYSTEM = "product"
+CONTRACT = systems.contract(SYSTEM, "smoke")
+MODELS = {CONTRACT.model_name(ensemble.name): ensemble for ensemble in CONTRACT.ensembles}
+VALUES = systems.component(SYSTEM, "client").canary_inputs()
+INPUTS = {
+    model: {tensor.name: VALUES[tensor.name] for tensor in ensemble.inputs}
+    for model, ensemble in MODELS.items()
+}
+STEP = 1000
+THREADS, SWITCHES = 8, 6
+TRIFUSE = "import sys; from trifuse.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+class Running(NamedTuple):
+    artifacts: Path
+    models: Path
+    triton: EmbeddedTriton
+
+
+def write_version(artifacts: Path, version: int, fault: str = "") -> Path:
+    """Write the export that becomes that version; the parts' sum tells it, and so does its vocabulary."""
+    export = stage_folder(artifacts, SYSTEM, "export")
+    shutil.rmtree(export, ignore_errors=True)
+    return write_adding_export(export, CONTRACT, STEP * version, fault=fault, words=version)
+
+
+def embedded(repository: Path, environment: Path) -> EmbeddedTriton:
+    ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
+    canary = lambda server: run_canaries(server.grpc_url, [CONTRACT])  # noqa: E731
+    return EmbeddedTriton(repository, server_environment=environment, canary=canary, **ports)
+
+
+def trifuse(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", TRIFUSE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def server_at_one(
+    tmp_path_factory: pytest.TempPathFactory, definition: Path, server_environment: Path
+) -> Iterator[Running]:
+    """A running server with version 1."""
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    models = artifacts / "model_repository"
+    publish(write_version(artifacts, 1), models, CONTRACT, definition, cores=2)
+    with embedded(models, server_environment) as triton:
+        yield Running(artifacts, models, triton)
+
+
+@pytest.fixture(scope="module")
+def published(server_at_one: Running) -> Running:
+    """The same server with version 2 as well, published by the script while it runs."""
+    write_version(server_at_one.artifacts, 2)
+    url = server_at_one.triton.grpc_url
+    done = script("build/publish.py", SYSTEM, "--artifacts", server_at_one.artifacts, "--url", url)
+    assert f"{SYSTEM}: version 2 (profile smoke) is published" in done.stdout
+    assert f"The server at {url} has loaded it." in done.stdout
+    return server_at_one
+
+
+@pytest.fixture
+def running(published: Running) -> Running:
+    """That server, at version 2."""
+    with LiveServer(published.triton.grpc_url) as server:
+        rollback(published.models, SYSTEM, 2, server)
+    return published
+
+
+def assert_serves(running: Running, version: int) -> None:
+    """Assert that folder and server are at that version, for each ensemble."""
+    assert published_systems(running.models) == [(CONTRACT, version)]
+    with TritonClient(running.triton.grpc_url) as client:
+        for model, inputs in INPUTS.items():
+            assert_is(version, model, client.infer(model, inputs))
+
+
+def assert_is(version: int, model: str, answer: Answer) -> None:
+    """Assert that an answer says that it is of that version, and that every part added its number."""
+    assert answer.model_version == version
+    parts = len(MODELS[model].steps) - 1
+    for value in answer.values():
+        assert np.all(value // STEP == parts * version)
+
+
+class Load:
+    """Clients that call every ensemble in turn, without retries, until they are stopped."""
+
+    def __init__(self, url: str) -> None:
+        self._url, self._stop = url, threading.Event()
+        self.answers: list[tuple[str, Answer]] = []
+        self.failures: list[Exception] = []
+        self._threads = [threading.Thread(target=self._call, args=(number,)) for number in range(THREADS)]
+
+    def __enter__(self) -> Load:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for(self, version: int) -> None:
+        """Wait until every ensemble has answered with that version, after this call."""
+        start = len(self.answers)
+        wait_until(
+            lambda: (
+                {model for model, answer in self.answers[start:] if answer.model_version == version}
+                == set(MODELS)
+            )
+        )
+
+    def _call(self, number: int) -> None:
+        models = list(INPUTS.items())[number % len(INPUTS) :] + list(INPUTS.items())[: number % len(INPUTS)]
+        with TritonClient(self._url, retries=0) as client:
+            while not self._stop.is_set():
+                for model, inputs in models:
+                    try:
+                        self.answers.append((model, client.infer(model, inputs)))
+                    except Exception as failure:  # noqa: BLE001
+                        self.failures.append(failure)
+
+
+def test_versions_are_swapped_under_load_without_a_failed_or_mixed_answer(published: Running) -> None:
+    models, url = published.models, published.triton.grpc_url
+    durations = []
+    with LiveServer(url) as server, Load(url) as load:
+        for turn in range(SWITCHES):
+            version = 1 + turn % 2
+            started = time.monotonic()
+            rollback(models, SYSTEM, version, server)
+            durations.append(time.monotonic() - started)
+            load.wait_for(version)
+        write_version(published.artifacts, 3)
+        publish(
+            stage_folder(published.artifacts, SYSTEM, "export"),
+            models,
+            CONTRACT,
+            ROOT / "model_repository",
+            server=server,
+        )
+        load.wait_for(3)
+        assert trifuse("rollback", SYSTEM, 2, "--repository", models, "--url", url).returncode == 0
+        load.wait_for(2)
+    assert load.failures == []
+    seen = defaultdict(set)
+    for model, answer in load.answers:
+        assert_is(answer.model_version, model, answer)
+        seen[model, answer.model_version].add(tuple(float(value.ravel()[0]) for value in answer.values()))
+    assert seen.keys() == {(model, version) for model in MODELS for version in (1, 2, 3)}
+    assert all(len(answers) == 1 for answers in seen.values())
+    counts = Counter(answer.model_version for _, answer in load.answers)
+    print(f"\n{len(load.answers)} answers {dict(counts)}, swaps {[f'{s * 1e3:.0f} ms' for s in durations]}")
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_every_transport_tells_the_version(running: Running, protocol: str) -> None:
+    url = {"grpc": running.triton.grpc_url, "http": running.triton.http_url}[protocol]
+
+    async def ask(model: str) -> Answer:
+        async with AsyncTritonClient(url, protocol=protocol) as client:
+            return await client.infer(model, INPUTS[model])
+
+    for model in MODELS:
+        with TritonClient(url, protocol=protocol) as client:
+            assert_is(2, model, client.infer(model, INPUTS[model]))
+        assert_is(2, model, asyncio.run(ask(model)))
+
+
+def test_rollback_without_a_url_leaves_the_server_alone(running: Running) -> None:
+    done = trifuse("rollback", SYSTEM, 1, "--repository", running.models)
+    assert done.returncode == 0, done.stderr
+    assert "told with --url" in done.stdout
+    assert served_version(running.models, CONTRACT) == 1
+    with TritonClient(running.triton.grpc_url) as client:
+        for model, inputs in INPUTS.items():
+            assert_is(2, model, client.infer(model, inputs))
+    url = running.triton.grpc_url
+    assert trifuse("rollback", SYSTEM, 1, "--repository", running.models, "--url", url).returncode == 0
+    assert_serves(running, 1)
+
+
+def test_a_damaged_version_is_not_loaded(running: Running) -> None:
+    path = running.models / CONTRACT.model_name(CONTRACT.parts[0].name) / "1" / "model.onnx"
+    content = path.read_bytes()
+    path.write_bytes(bytes(len(content)))
+    try:
+        url = running.triton.grpc_url
+        refused = trifuse("rollback", SYSTEM, 1, "--repository", running.models, "--url", url)
+    finally:
+        path.write_bytes(content)
+    assert refused.returncode == ArtifactError.exit_code
+    assert f"version 1 of {SYSTEM} is damaged: {path}" in refused.stderr
+    assert_serves(running, 2)
+
+
+class TestFailedLoads:
+    """What the server cannot load changes neither the folder nor the server."""
+
+    def test_a_part_that_does_not_load(self, running: Running, definition: Path) -> None:
+        before = snapshot(running.models)
+        export = write_version(running.artifacts, 9, fault="cannot load")
+        with LiveServer(running.triton.grpc_url) as server:
+            with pytest.raises(ServerError, match=r"could not be loaded; version 2 stays: .*NoSuchOperator"):
+                publish(export, running.models, CONTRACT, definition, cores=2, server=server)
+            assert snapshot(running.models) == before
+            assert_serves(running, 2)
+            export = write_version(running.artifacts, 4)
+            version = publish(export, running.models, CONTRACT, definition, cores=2, server=server)
+        assert published_systems(running.models) == [(CONTRACT, version)]
+        with TritonClient(running.triton.grpc_url) as client:
+            assert client.is_ready()
+            answer = client.infer("product_match", INPUTS["product_match"])
+        assert answer.model_version == version
+
+    def test_an_ensemble_that_does_not_load(self, running: Running) -> None:
+        *_, last = MODELS
+        config = running.models / next(iter(MODELS)) / "1" / f"{last}.pbtxt"
+        content = config.read_text()
+        step = CONTRACT.model_name("preprocess")
+        config.write_text(content.replace(step, step.upper()))
+        with LiveServer(running.triton.grpc_url) as server:
+            with pytest.raises(ServerError, match=f"version 2 stays: .*cannot load {last}"):
+                switch(running.models, CONTRACT, 1, server)
+            assert_serves(running, 2)
+            config.write_text(content)
+            switch(running.models, CONTRACT, 1, server)
+        assert_serves(running, 1)
+
+    def test_a_server_of_another_folder(self, running: Running, tmp_path: Path, definition: Path) -> None:
+        copy = running._replace(models=tmp_path / "models")
+        shutil.copytree(running.models, copy.models, symlinks=True)
+        export = write_adding_export(tmp_path / "export", CONTRACT, 5 * STEP)
+        with (
+            LiveServer(running.triton.grpc_url) as server,
+            pytest.raises(ServerError, match="Does it serve the repository that was published to"),
+        ):
+            publish(export, copy.models, CONTRACT, definition, server=server)
+        assert_serves(running, 2)
+        assert snapshot(copy.models) == snapshot(running.models)
+
+
+@pytest.mark.parametrize(
+    ("value", "fault", "reason"),
+    [
+        (1, "cannot load", "NoSuchOperator"),
+        (1, "cannot infer", r"canary inference through product_embed failed.*out of data bounds"),
+        (math.nan, "", r"no numbers in '.*'.* like nan, expected finite values"),
+    ],
+    ids=["cannot load", "cannot infer", "not finite"],
+)
+def test_what_does_not_work_in_a_server_is_not_published(
+    tmp_path: Path, definition: Path, server_environment: Path, value: float, fault: str, reason: str
+) -> None:
+    models = tmp_path / "models"
+    publish(write_adding_export(tmp_path / "good", CONTRACT, 1), models, CONTRACT, definition)
+    before = snapshot(models)
+    bad = write_adding_export(tmp_path / "bad", CONTRACT, value, fault=fault)
+    try_it = partial(probe, contract=CONTRACT, server_environment=server_environment)
+    with pytest.raises(ServerError, match=f"{SYSTEM} was not published.*{reason}"):
+        publish(bad, models, CONTRACT, definition, probe=try_it)
+    assert snapshot(models) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".models.lock", "bad", "good", "models"]
+
+
+def test_a_publication_killed_at_random_leaves_a_repository_that_serves(
+    tmp_path: Path, definition: Path, server_environment: Path
+) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from trifuse import systems\n"
+        "from trifuse.serving.repository import publish\n"
+        f"contract = systems.contract('{SYSTEM}', 'smoke')\n"
+        "stage, models, definition = map(Path, sys.argv[1:])\n"
+        "print('ready', flush=True)\n"
+        "publish(stage, models, contract, definition)\n"
+    )
+    models = tmp_path / "models"
+    for version in (1, 2, 3):
+        export = write_adding_export(tmp_path / f"{version}", CONTRACT, STEP * version, words=version)
+        command = [sys.executable, "-c", program, *map(str, (export, models, definition))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as publishing:
+            assert publishing.stdout is not None
+            assert publishing.stdout.readline() == "ready\n"
+            time.sleep(random.uniform(0, 0.1))
+            publishing.send_signal(signal.SIGKILL)
+        for _, served in published_systems(models):
+            assert served in (version - 1, version)
+            with embedded(models, server_environment) as triton:
+                assert_serves(Running(tmp_path, models, triton), served)
+        assert publish(export, models, CONTRACT, definition) == version
+        assert published_systems(models) == [(CONTRACT, version)]
