@@ -250,11 +250,12 @@ class TestFailedLoads:
                 publish(export, running.models, CONTRACT, definition, cores=2, server=server)
             assert snapshot(running.models) == before
             assert_serves(running, 2)
+            with TritonClient(running.triton.grpc_url) as client:
+                client.wait_until_ready(timeout_s=10)
             export = write_version(running.artifacts, 4)
             version = publish(export, running.models, CONTRACT, definition, cores=2, server=server)
         assert published_systems(running.models) == [(CONTRACT, version)]
         with TritonClient(running.triton.grpc_url) as client:
-            assert client.is_ready()
             answer = client.infer("product_match", INPUTS["product_match"])
         assert answer.model_version == version
 

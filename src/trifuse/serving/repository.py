@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from trifuse.contracts import PREPROCESS
 from trifuse.errors import ArtifactError, ContractMismatchError, TrifuseError
 from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import check_versions, read_header
+from trifuse.serving.placing import forget, place, withdraw
 from trifuse.serving.rendering import render
 from trifuse.serving.switching import exclusive_staging, switch
 from trifuse.serving.versions import (
@@ -70,12 +70,14 @@ def publish(
         bundle = bundles[version] if known else _bundle(staging, version, made, inputs)
         if probe:
             probe(staging)
-        _place(staging, repository, contract, bundle, known=known)
+        place(staging, repository, contract, bundle, known=known)
         try:
             switch(repository, contract, version, server)
         except TrifuseError:
             if not known:
-                _withdraw(staging, repository, contract, version)
+                withdraw(staging, repository, contract, version)
+                if server and bundles:
+                    forget(repository, contract, version, server)
             raise
     return version
 
@@ -149,70 +151,3 @@ def _bundle(staging: Path, version: int, made: Manifest, inputs: dict[str, str])
         sizes={str(path.relative_to(staging)): path.stat().st_size for path in paths},
         details={"version": version, "published": datetime.now(UTC).isoformat(timespec="seconds")},
     )
-
-
-def _place(
-    staging: Path, repository: Path, contract: SystemContract, bundle: Manifest, *, known: bool
-) -> None:
-    """Put what is not yet in place there, and then record the version: from here on it is complete."""
-    version = bundle.details["version"]
-    repository.mkdir(exist_ok=True)
-    for name in _models(contract):
-        intact = known and _is_intact(repository, name, bundle)
-        _place_model(staging / name, repository / name, str(version), intact=intact)
-    if not known:
-        content = json.dumps(asdict(bundle), indent=2, ensure_ascii=False) + "\n"
-        write_file(_bundle_path(repository, contract, version), content)
-
-
-def _place_model(staged: Path, model: Path, version: str, *, intact: bool) -> None:
-    """Put a version and then the configuration in place, each complete or absent; a new model as a whole."""
-    if not model.exists():
-        staged.rename(model)
-        return
-    if not intact:
-        # It is damaged, or an interrupted publication left it and no bundle and no ensemble knows it.
-        shutil.rmtree(model / version, ignore_errors=True)
-        (staged / version).rename(model / version)
-    if (staged / SERVED).is_symlink() and not (model / SERVED).is_symlink():
-        (staged / SERVED).rename(model / SERVED)
-    # Triton loads all versions anew for a configuration that is newer, although it says the same.
-    if not _same_config(staged / CONFIG, model / CONFIG):
-        (staged / CONFIG).replace(model / CONFIG)
-
-
-def _same_config(first: Path, second: Path) -> bool:
-    if first.is_symlink() or second.is_symlink():
-        return first.is_symlink() and second.is_symlink() and first.readlink() == second.readlink()
-    return second.is_file() and first.read_bytes() == second.read_bytes()
-
-
-def _is_intact(repository: Path, model: str, bundle: Manifest) -> bool:
-    folder = repository / model / str(bundle.details["version"])
-    files = {repository / name: expected for name, expected in bundle.files.items()}
-    return folder.is_dir() and all(
-        path.is_file() and digest(path) == expected
-        for path, expected in files.items()
-        if path.is_relative_to(folder)
-    )
-
-
-def _withdraw(staging: Path, repository: Path, contract: SystemContract, version: int) -> None:
-    """Take a version out again that no ensemble serves; a system's first version leaves with its models."""
-    _bundle_path(repository, contract, version).unlink()
-    first = not published_versions(repository, contract.system)
-    for name in reversed(_models(contract)):
-        placed = Path(name) if first else Path(name, str(version))
-        withdrawn = staging / "withdrawn" / placed
-        withdrawn.parent.mkdir(parents=True, exist_ok=True)
-        (repository / placed).rename(withdrawn)
-
-
-def _models(contract: SystemContract) -> list[str]:
-    """Name all models in the order of placing: an ensemble only works after what it consists of."""
-    parts = [contract.model_name(model.name) for model in (contract.preprocess, *contract.parts)]
-    return [*parts, *ensemble_models(contract)]
-
-
-def _bundle_path(repository: Path, contract: SystemContract, version: int) -> Path:
-    return repository / f"{contract.system}-{version}.json"
