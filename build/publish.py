@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--artifacts", type=Path, default=Path("artifacts"))
     parser.add_argument("--repository", type=Path, help="default: model_repository in --artifacts")
     parser.add_argument(
-        "--url", metavar="HOST:PORT", help="the gRPC address of a server that runs and shall load it now"
+        "--url", metavar="HOST:PORT", help="the gRPC address of a running server that shall load it now"
     )
     arguments = parser.parse_args()
     repository = arguments.repository or arguments.artifacts / "model_repository"

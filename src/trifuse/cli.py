@@ -78,10 +78,10 @@ def _add_rollback(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     rollback = commands.add_parser("rollback", help="serve another published version, older or newer")
     rollback.set_defaults(run=_rollback)
     rollback.add_argument("system", choices=systems.available())
-    rollback.add_argument("version", type=int)
+    rollback.add_argument("version", type=int, help="as `trifuse versions` lists them")
     _add_repository(rollback)
     rollback.add_argument(
-        "--url", metavar="HOST:PORT", help="the gRPC address of a server that runs and shall load it now"
+        "--url", metavar="HOST:PORT", help="the gRPC address of a running server that shall load it now"
     )
 
 

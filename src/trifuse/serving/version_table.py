@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-_SHOWN_METRICS = 4
+_SHOWN_METRICS = 3
 
 
 def describe_versions(repository: Path, system: str) -> dict[str, Any]:
@@ -46,26 +46,35 @@ def describe_versions(repository: Path, system: str) -> dict[str, Any]:
 
 
 def version_table(description: Mapping[str, Any]) -> Table:
-    """Draw what `describe_versions` found."""
-    columns = ("version", "served", "published", "profile", "contract", "size", "metrics")
-    table = Table(*columns, title=f"{description['system']} in {description['repository']}")
+    """Draw what `describe_versions` found, with the beginnings of the contract hashes."""
+    table = Table(
+        title=f"{description['system']} in {description['repository']}", box=None, padding=(0, 2, 0, 0)
+    )
+    for column in ("version", "served", "published (UTC)", "profile", "contract", "size"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("metrics")
     for entry in description["versions"]:
-        shown = list(_numbers(entry["metrics"].get("validation", entry["metrics"])))[:_SHOWN_METRICS]
         table.add_row(
             str(entry["version"]),
             "yes" if entry["version"] == description["served"] else "",
-            entry["published"],
+            entry["published"][:16].replace("T", " "),
             entry["profile"],
-            entry["contract_hash"],
+            entry["contract_hash"][:8],
             decimal(entry["size"]),
-            ", ".join(f"{name} {value:.3g}" for name, value in shown),
+            "\n".join(_main_metrics(entry["metrics"])),
         )
     return table
 
 
-def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _main_metrics(metrics: Mapping[str, Any]) -> list[str]:
+    """Choose the ones nearest to the top; the others are their details."""
+    numbers = sorted(_numbers(metrics), key=lambda number: number[0])[:_SHOWN_METRICS]
+    return [f"{name} {value:.3g}" for _, name, value in numbers]
+
+
+def _numbers(metrics: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[int, str, float]]:
     for name, value in metrics.items():
         if isinstance(value, dict):
-            yield from _numbers(value, f"{prefix}{name}.")
+            yield from _numbers(value, depth + 1)
         elif isinstance(value, int | float):
-            yield f"{prefix}{name}", value
+            yield depth, name, value
