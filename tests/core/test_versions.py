@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -96,7 +97,8 @@ class TestRollback:
 
     def test_a_repository_without_the_system_says_how_to_publish(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match=rf"no such version .*build/publish.py {SYSTEM}"):
-            rollback(tmp_path, SYSTEM, 1)
+            rollback(tmp_path / "nowhere" / "models", SYSTEM, 1)
+        assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("damage", ["altered", "deleted"])
     def test_a_damaged_version_is_refused(self, models: Path, damage: str) -> None:
@@ -109,6 +111,17 @@ class TestRollback:
         with pytest.raises(ArtifactError, match=rf"version 2 of {SYSTEM} is damaged: {path}"):
             rollback(models, SYSTEM, 2)
         assert snapshot(models) == before
+
+    def test_a_version_without_its_ensembles_is_refused(self, models: Path) -> None:
+        home = CONTRACT.model_name(CONTRACT.ensembles[0].name)
+        bundle = models / f"{SYSTEM}-1.json"
+        content = json.loads(bundle.read_text())
+        content["files"] = {name: value for name, value in content["files"].items() if home not in name}
+        bundle.write_text(json.dumps(content))
+        shutil.rmtree(models / home / "1")
+        with pytest.raises(ArtifactError, match=f"version 1 of {SYSTEM} has no configuration of {home}"):
+            rollback(models, SYSTEM, 1)
+        assert served_version(models, CONTRACT) == 3
 
 
 class TestCommands:

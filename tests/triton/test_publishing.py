@@ -285,6 +285,18 @@ class TestFailedLoads:
         assert_serves(running, 2)
         assert snapshot(copy.models) == snapshot(running.models)
 
+    def test_a_first_version_leaves_with_its_models(
+        self, running: Running, tmp_path: Path, definition: Path
+    ) -> None:
+        export = write_adding_export(tmp_path / "export", CONTRACT, STEP)
+        with (
+            LiveServer(running.triton.grpc_url) as server,
+            pytest.raises(ServerError, match=r"does not find version 1 of .* got version 2"),
+        ):
+            publish(export, tmp_path / "models", CONTRACT, definition, server=server)
+        assert list((tmp_path / "models").iterdir()) == []
+        assert_serves(running, 2)
+
 
 @pytest.mark.parametrize(
     ("value", "fault", "reason"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trifuse import systems
-from trifuse.errors import ConfigurationError, ServerError, TrifuseError
+from trifuse.errors import ArtifactError, ConfigurationError, ServerError, TrifuseError
 from trifuse.serving.versions import (
     SERVED,
     check_digests,
@@ -33,17 +33,17 @@ def rollback(repository: Path, system: str, version: int, server: LiveServer | N
     Raises ConfigurationError for an unknown version, ArtifactError for a damaged one, ServerError when
     `server` cannot load it; then the ensembles stay where they were.
     """
+    bundles = published_versions(repository, system)
+    if version not in bundles:
+        raise ConfigurationError(
+            f"{repository} has no such version of {system}",
+            got=version,
+            expected=f"one of {', '.join(map(str, bundles))}" if bundles else None,
+            hint=None if bundles else f"Publish one first: python build/publish.py {system}",
+        )
+    contract = systems.contract(system, bundles[version].profile)
+    check_same_contract(repository, contract, bundles)
     with exclusive_staging(repository):
-        bundles = published_versions(repository, system)
-        if version not in bundles:
-            raise ConfigurationError(
-                f"{repository} has no such version of {system}",
-                got=version,
-                expected=f"one of {', '.join(map(str, bundles))}" if bundles else None,
-                hint=None if bundles else f"Publish one first: python build/publish.py {system}",
-            )
-        contract = systems.contract(system, bundles[version].profile)
-        check_same_contract(repository, contract, bundles)
         check_digests(repository, bundles[version])
         switch(repository, contract, version, server)
 
@@ -53,7 +53,8 @@ def switch(
 ) -> None:
     """Let all ensembles serve a version that is in place, also in `server` when it is given.
 
-    Raises ServerError when the server cannot load it: folder and server are back at the former version then.
+    Raises ArtifactError when it has no ensembles, and ServerError when the server cannot load it: folder and
+    server are back at the former version then.
     """
     previous = served_version(repository, contract)
     if server is None:
@@ -75,13 +76,19 @@ def switch(
 
 def _point(repository: Path, contract: SystemContract, version: int) -> None:
     models = ensemble_models(contract)
-    for model in models:
-        # Triton looks for a folder of the version, although an ensemble has nothing in it.
-        (repository / model / str(version)).mkdir(exist_ok=True)
     home = repository / models[0]
-    for config in (home / str(version)).glob("*.pbtxt"):
+    for model in models:
+        config = home / str(version) / f"{model}.pbtxt"
+        if not config.is_file():
+            raise ArtifactError(
+                f"version {version} of {contract.system} has no configuration of {model}",
+                got=f"no {config}",
+                hint="Publish its export again",
+            )
         # Triton ignores a configuration that is older than the one it has.
         config.touch()
+        # Triton looks for a folder of the version, although an ensemble has nothing in it.
+        (repository / model / str(version)).mkdir(exist_ok=True)
     link = home / f".{SERVED}"
     link.unlink(missing_ok=True)
     link.symlink_to(str(version))
