@@ -6,12 +6,11 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.triton.served import build_smoke, mixed_photos, texts
+from tests.triton.served import build_smoke, mixed_photos, resident_mb, texts
 from trifuse.client import TritonClient
 from trifuse.errors import InputError
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
@@ -28,19 +27,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedTriton]
     ports = dict(zip(("http_port", "grpc_port", "metrics_port"), free_ports(3), strict=True))
     with EmbeddedTriton(repository, server_environment=default_location(), **ports) as server:
         yield server
-
-
-def _resident_mb(repository: Path) -> float:
-    """Sum the memory of the server and its stubs, which name the repository on their command lines."""
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (folder / "cmdline").read_bytes()
-            if b"triton" in line and bytes(repository) in line:
-                total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return total / 1e6
 
 
 @pytest.mark.timeout(MINUTES * 60 + 300)
@@ -69,8 +55,8 @@ def test_nothing_fails_and_memory_stays(server: EmbeddedTriton) -> None:
     with ThreadPoolExecutor(CLIENTS) as pool:
         futures = [pool.submit(work, number) for number in range(CLIENTS)]
         time.sleep(MINUTES * 60 * 0.2)
-        early_mb = _resident_mb(server.repository)
+        early_mb = resident_mb(server.repository)
         requests = sum(future.result() for future in futures)
-    late_mb = _resident_mb(server.repository)
+    late_mb = resident_mb(server.repository)
     print(f"\n{requests} matches in {MINUTES:g} min, memory {early_mb:.0f} -> {late_mb:.0f} MB")
     assert late_mb < early_mb * 1.1 + 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,3 +86,16 @@ def texts(count: int) -> list[str]:
     ]
     rng = np.random.default_rng(0)
     return [" ".join(rng.choice(words, size=1 + index % 30)) for index in range(count)]
+
+
+def resident_mb(repository: Path) -> float:
+    """Sum the memory of the server and its stubs, which name the repository on their command lines."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes()
+            if b"triton" in line and bytes(repository) in line:
+                total += int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return total / 1e6
