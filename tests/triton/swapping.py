@@ -64,9 +64,14 @@ class Load:
             thread.join()
 
     def wait_for(self, version: int) -> None:
-        """Wait until every ensemble has answered with that version, after this call."""
+        """Wait until every ensemble has answered with that version, after this call, or one has failed."""
         before = self._of_version(version)
-        wait_until(lambda: all(self._of_version(version)[model] > before[model] for model in MODELS))
+        wait_until(
+            lambda: (
+                bool(self.failures)
+                or all(self._of_version(version)[model] > before[model] for model in MODELS)
+            )
+        )
 
     def _of_version(self, version: int) -> Counter[str]:
         found: Counter[str] = Counter()
