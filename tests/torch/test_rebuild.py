@@ -116,7 +116,6 @@ def test_a_pruned_bert_comes_back() -> None:
 
 def _small_modules() -> dict[str, tuple[Callable[[int], nn.Module], Tensor]]:
     """Each kind of module at a size, and an input that fits size 6."""
-    lstm = lambda size: nn.LSTM(4, size, 2, bidirectional=True)  # noqa: E731
     return {
         "Linear": (lambda size: nn.Linear(size, size - 1), torch.randn(2, 6)),
         "Conv1d": (lambda size: nn.Conv1d(size, size - 1, 3, bias=False), torch.randn(2, 6, 9)),
@@ -127,7 +126,7 @@ def _small_modules() -> dict[str, tuple[Callable[[int], nn.Module], Tensor]]:
         "BatchNorm, no scales": (lambda size: nn.BatchNorm1d(size, affine=False), torch.randn(2, 6)),
         "LayerNorm": (nn.LayerNorm, torch.randn(2, 6)),
         "Embedding": (lambda size: nn.Embedding(7, size), torch.tensor([0, 6])),
-        "LSTM": (lstm, torch.randn(3, 2, 4)),
+        "LSTM": (lambda size: nn.LSTM(4, size, 2, bidirectional=True), torch.randn(3, 2, 4)),
         "LSTM inputs": (lambda size: nn.LSTM(size, 3), torch.randn(3, 2, 6)),
     }
 
