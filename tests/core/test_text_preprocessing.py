@@ -66,3 +66,12 @@ def test_bad_texts_are_input_errors_that_say_why(data: bytes, message: str) -> N
 def test_a_missing_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"tokenizer\.json"):
         TextEncoder.load(tmp_path / "tokenizer.json", (8,))
+
+
+def test_a_vocabulary_is_decided_by_its_corpus() -> None:
+    # Every pair of letters occurs equally often: nothing but the trainer's own order decides.
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    corpus = [first + second for first in letters for second in letters]
+    first, *others = (train_wordpiece(corpus, 200).to_str() for _ in range(4))
+    assert all(other == first for other in others)
+    assert train_wordpiece(reversed(corpus), 200).to_str() == first

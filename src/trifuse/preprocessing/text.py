@@ -41,21 +41,43 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int) -> Tokenizer:
 
     Source: BERT's basic and WordPiece tokenisers (https://arxiv.org/abs/1810.04805).
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106
+    given = list(texts)
+    untrained = _tokenizer({})
+    # The trainer numbers the letters inside words in the order of a hash table, another one in every process,
+    # and breaks ties by these numbers. As special tokens they are numbered first, in the order given.
+    inner = [f"##{letter}" for letter in _inner_letters(untrained, given)]
+    untrained.train_from_iterator(
+        given,
+        trainers.WordPieceTrainer(
+            vocab_size=vocab_size,
+            special_tokens=[*SPECIAL_TOKENS, *inner],
+            show_progress=False,
+            min_frequency=1,
+        ),
+    )
+    # Here they are words of the vocabulary like any other.
+    return _tokenizer(untrained.get_vocab())
+
+
+def _tokenizer(vocabulary: dict[str, int]) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.NFKC(), normalizers.BertNormalizer(handle_chinese_chars=True, lowercase=True)]
     )
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.train_from_iterator(
-        texts,
-        trainers.WordPieceTrainer(
-            vocab_size=vocab_size, special_tokens=list(SPECIAL_TOKENS), show_progress=False, min_frequency=1
-        ),
-    )
     ids = {token: index for index, token in enumerate(SPECIAL_TOKENS)}
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", ids["[SEP]"]), ("[CLS]", ids["[CLS]"]))
+    if vocabulary:
+        tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     return tokenizer
+
+
+def _inner_letters(tokenizer: Tokenizer, texts: Iterable[str]) -> list[str]:
+    """List the letters that occur anywhere but at the start of a word."""
+    normalised = map(tokenizer.normalizer.normalize_str, texts)
+    words = {word for text in normalised for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)}
+    return sorted({letter for word in words for letter in word[1:]})
 
 
 class TextEncoder:
