@@ -50,6 +50,14 @@ class ExportError(TrifuseError):
     """An exported model does not compute what its source computes."""
 
 
+class ToleranceError(TrifuseError):
+    """A compression step costs more quality than its recipe allows."""
+
+
+class DistributedError(TrifuseError):
+    """A process of a distributed training run was lost."""
+
+
 class EnvironmentSetupError(TrifuseError):
     """Something that this machine needs is not installed."""
 

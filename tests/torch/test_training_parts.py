@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from trifuse.training.augmentation import PhotoAugmentation
+from trifuse.training.augmentation import DRAWS, PhotoAugmentation
 from trifuse.training.calibration import fit_platt
 from trifuse.training.losses import contrastive_loss, sample_hard_negatives
 from trifuse.training.metrics import area_under_roc, average_precision, precision_at, r_precision
@@ -79,14 +79,27 @@ def test_auc_counts_ties_half() -> None:
     )
 
 
-def test_augmentation_is_decided_by_its_generator() -> None:
+def _views(photos: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    return PhotoAugmentation()(photos, 56, draws)
+
+
+def test_augmentation_is_decided_by_its_draws() -> None:
     photos = torch.randint(
         0, 255, (5, 3, 64, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
     )
-    augment = PhotoAugmentation()
-    first, second, other = (augment(photos, 56, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    draws = torch.rand(2, 5, DRAWS, generator=torch.Generator().manual_seed(1))
+    first = _views(photos, draws[0])
     assert first.shape == (5, 3, 56, 56)
     assert first.min() >= 0
     assert first.max() <= 1
-    torch.testing.assert_close(first, second)
-    assert not torch.allclose(first, other)
+    assert torch.equal(first, _views(photos, draws[0]))
+    differences = (first - _views(photos, draws[1])).abs().amax(dim=(1, 2, 3))
+    assert differences.min() > 0.1
+
+
+def test_a_view_depends_on_its_own_photo_and_draws_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photos = torch.randint(0, 255, (6, 3, 64, 48), dtype=torch.uint8, generator=generator)
+    draws = torch.rand(6, DRAWS, generator=generator)
+    picked = torch.tensor([4, 1])
+    torch.testing.assert_close(_views(photos[picked], draws[picked]), _views(photos, draws)[picked])

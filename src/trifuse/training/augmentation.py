@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+DRAWS = 13
+
 
 @dataclass(frozen=True)
 class PhotoAugmentation:
@@ -24,18 +26,21 @@ class PhotoAugmentation:
     max_light: float = 0.2
     erase: float = 0.25
 
-    def __call__(self, photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
-        """Make one view (batch, 3, size, size) in 0–1 of every photo (batch, 3, height, width) in bytes."""
+    def __call__(self, photos: Tensor, size: int, draws: Tensor) -> Tensor:
+        """Make one view (batch, 3, size, size) in 0–1 of every photo (batch, 3, height, width) in bytes.
+
+        `draws` (batch, DRAWS) are uniform random numbers in 0–1: equal draws give equal views.
+        """
+        geometry, light, patch = torch.split(draws, [6, 2, 5], dim=1)
         grid = functional.affine_grid(
-            self._transforms(len(photos), generator), [len(photos), 3, size, size], align_corners=False
+            self._transforms(geometry), [len(photos), 3, size, size], align_corners=False
         )
         views = functional.grid_sample(
             photos.float() / 255, grid, mode="bilinear", padding_mode="reflection", align_corners=False
         )
-        return self._erase(self._light(views, generator), generator)
+        return self._erase(self._light(views, light), patch)
 
-    def _transforms(self, batch: int, generator: torch.Generator) -> Tensor:
-        draw = torch.rand(batch, 6, generator=generator)
+    def _transforms(self, draw: Tensor) -> Tensor:
         side = torch.sqrt(self.min_area + (1 - self.min_area) * draw[:, 0])
         aspect = torch.exp((2 * draw[:, 1] - 1) * math.log(self.max_aspect) / 2)
         width, height = side * aspect, side / aspect
@@ -45,20 +50,20 @@ class PhotoAugmentation:
         centre_y = (2 * draw[:, 5] - 1) * (1 - height).clamp(min=0)
         cos, sin = torch.cos(turn), torch.sin(turn)
         rows = [flip * width * cos, -height * sin, centre_x, flip * width * sin, height * cos, centre_y]
-        return torch.stack(rows, dim=1).view(batch, 2, 3)
+        return torch.stack(rows, dim=1).view(-1, 2, 3)
 
-    def _light(self, views: Tensor, generator: torch.Generator) -> Tensor:
-        draw = 1 + (2 * torch.rand(2, len(views), 1, 1, 1, generator=generator) - 1) * self.max_light
+    def _light(self, views: Tensor, draw: Tensor) -> Tensor:
+        contrast, brightness = (1 + (2 * draw.T.view(2, -1, 1, 1, 1) - 1) * self.max_light).unbind()
         mean = views.mean(dim=(1, 2, 3), keepdim=True)
-        return ((views - mean) * draw[0] + mean * draw[1]).clamp(0, 1)
+        return ((views - mean) * contrast + mean * brightness).clamp(0, 1)
 
-    def _erase(self, views: Tensor, generator: torch.Generator) -> Tensor:
+    def _erase(self, views: Tensor, draw: Tensor) -> Tensor:
         size = views.shape[-1]
-        draw = torch.rand(5, len(views), 1, 1, generator=generator)
-        half = (0.1 + 0.15 * draw[:2]) * size
-        centre = draw[2:4] * size
-        along = torch.arange(size, dtype=torch.float32)
+        columns = draw.T.view(5, -1, 1, 1)
+        half = (0.1 + 0.15 * columns[:2]) * size
+        centre = columns[2:4] * size
+        along = torch.arange(size, dtype=torch.float32, device=views.device)
         inside_x = (along.view(1, 1, -1) - centre[0]).abs() < half[0]
         inside_y = (along.view(1, -1, 1) - centre[1]).abs() < half[1]
-        erased = (inside_x & inside_y & (draw[4] < self.erase)).unsqueeze(1)
+        erased = (inside_x & inside_y & (columns[4] < self.erase)).unsqueeze(1)
         return views.masked_fill(erased, 0.5)

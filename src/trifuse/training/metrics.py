@@ -30,12 +30,17 @@ def average_precision(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray((precision * ranked).sum(axis=1) / ranked.sum(axis=1), dtype=np.float64)
 
 
+def placement_values(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Share of negatives that each positive scores above (ties count half); their mean is the AUC.
+
+    Source: DeLong et al. 1988 (https://doi.org/10.2307/2531595), section 2.
+    """
+    negatives = np.sort(scores[~labels])
+    below = np.searchsorted(negatives, scores[labels], side="left")
+    below_or_equal = np.searchsorted(negatives, scores[labels], side="right")
+    return np.asarray((below + below_or_equal) / (2 * len(negatives)), dtype=np.float64)
+
+
 def area_under_roc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
     """Probability that a positive scores above a negative (ties count half)."""
-    order = np.argsort(scores, kind="stable")
-    _, group, counts = np.unique(scores[order], return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks = (last - (counts - 1) / 2)[group]
-    positive = labels[order]
-    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
-    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    return float(placement_values(scores, labels).mean())

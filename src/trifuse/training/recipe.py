@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class TrainingRecipe:
     """Length, batch size and AdamW settings of a training run; the schedule is a cosine with warm-up.
 
-    `ema_decay` is the decay per step of the averaged weights that are evaluated and kept.
+    `batch_size` is that of all processes together, `accumulate` the number of forward passes that it is
+    spread over, `ema_decay` the decay per step of the averaged weights that are evaluated and kept.
+    `patience` counts evaluations without improvement.
     """
 
     epochs: int
@@ -20,4 +22,21 @@ class TrainingRecipe:
     ema_decay: float = 0.99
     evaluate_every: int = 5
     patience: int = 4
-    seed: int = 0
+    accumulate: int = 1
+
+
+@dataclass(frozen=True)
+class DistillationRecipe:
+    """How a student learns from its teacher.
+
+    Loss = α·T²·KL(student ‖ teacher at temperature T) + (1 − α)·hard loss + feature_weight·feature loss.
+    `cached_views` is how many views of every item the teacher sees once and for all, its outputs kept on
+    disk; with 0 it runs in every step. `tolerance` is the largest drop of the selection metric below the
+    teacher's on the dev part. Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+    """
+
+    temperature: float = 3.0
+    alpha: float = 0.5
+    feature_weight: float = 1.0
+    cached_views: int = 0
+    tolerance: float = 0.03
