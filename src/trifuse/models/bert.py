@@ -80,3 +80,30 @@ def load_bert(source: str) -> tuple[nn.Module, dict[str, Any], Tokenizer]:
     config = model.config
     sizes = {"vocab_size": config.vocab_size, "hidden_size": config.hidden_size}
     return cast("nn.Module", model), config.to_diff_dict() | sizes, tokenizer.backend_tokenizer
+
+
+def attention_heads(bert: nn.Module) -> dict[nn.Module, int]:
+    """Map each query, key and value projection to its number of heads."""
+    return {
+        projection: attention.num_attention_heads
+        for attention in _self_attentions(bert)
+        for projection in (attention.query, attention.key, attention.value)
+    }
+
+
+def residual_writers(bert: Any) -> list[nn.Module]:
+    """List the layers that write into the residual stream, whose width pruning must not change."""
+    layers = [(layer.attention.output.dense, layer.output.dense) for layer in bert.encoder.layer]
+    return [bert.embeddings, *(layer for pair in layers for layer in pair)]
+
+
+def update_heads(module: nn.Module) -> None:
+    """Set the numbers of heads of every BERT attention inside a module to what its pruned weights have."""
+    for attention in _self_attentions(module):
+        attention.all_head_size = attention.query.out_features
+        attention.num_attention_heads = attention.all_head_size // attention.attention_head_size
+
+
+def _self_attentions(module: nn.Module) -> list[Any]:
+    # Told by its attributes: importing transformers' classes takes many seconds.
+    return [part for part in module.modules() if hasattr(part, "attention_head_size")]
