@@ -50,7 +50,7 @@ class ResNet(nn.Module):
         for index, (depth, stride) in enumerate(zip(size.depths, strides, strict=True)):
             setattr(self, f"layer{index + 1}", self._stage(size.width * 2**index, depth, stride))
         self.channels = self._channels
-        self._initialise()
+        self.reset_parameters()
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Compute the feature map."""
@@ -77,7 +77,8 @@ class ResNet(nn.Module):
         self._channels = out
         return block
 
-    def _initialise(self) -> None:
+    def reset_parameters(self) -> None:
+        """Draw the weights anew; every block begins as the identity."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

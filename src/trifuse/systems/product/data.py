@@ -14,7 +14,7 @@ from rich.progress import track
 
 from trifuse.errors import ArtifactError, InputError
 from trifuse.preprocessing.image import ImageSettings, decode
-from trifuse.systems.product.quality import LANGUAGES
+from trifuse.systems.product.quality import LANGUAGES, item_keys, product_of, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,13 +92,15 @@ def load_data(
     for item in items:
         if not (item.title_zh or item.title_en):
             raise ArtifactError("an item has no title", got=item.id, expected="title_zh or title_en")
-    titles = _encode(encoder, [[_title(item, language) for item in items] for language in LANGUAGES])
+    titles = _encode(encoder, [[title_of(item, language) for item in items] for language in LANGUAGES])
     known = [
         _facet(items, encoder, name, facet)
         for name, facet in facets.items()
         if all(item.values(name) for item in items)
     ]
-    return ProductData(items, _load_photos(items, settings, photo_size), titles, known, _keys(items))
+    return ProductData(
+        items, _load_photos(items, settings, photo_size), titles, known, torch.from_numpy(item_keys(items))
+    )
 
 
 def split_dev(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
@@ -106,7 +108,7 @@ def split_dev(items: Sequence[Item], share: float) -> tuple[list[Item], list[Ite
     train: list[Item] = []
     dev: list[Item] = []
     for item in items:
-        drawn = int(hashlib.sha256(_product(item).encode()).hexdigest()[:8], 16) / 2**32
+        drawn = int(hashlib.sha256(product_of(item).encode()).hexdigest()[:8], 16) / 2**32
         (dev if drawn < share else train).append(item)
     return train, dev
 
@@ -129,14 +131,6 @@ def _facet(items: list[Item], encoder: TextEncoder, name: str, recipe: FacetReci
     return Facet(_encode(encoder, [chinese, english]), values, recipe.weight, recipe.kinship)
 
 
-def _title(item: Item, language: str) -> str:
-    return (item.title_zh or item.title_en) if language == "zh" else (item.title_en or item.title_zh)
-
-
-def _product(item: Item) -> str:
-    return next(iter(item.values("product_id")), item.id)
-
-
 def _load_photos(items: list[Item], settings: ImageSettings, size: int) -> Tensor:
     photos = np.empty((len(items), 3, size, size), np.uint8)
     with ThreadPoolExecutor() as pool:
@@ -157,15 +151,3 @@ def _load_photo(
             got=error,
             hint="Repair it or take it out of the manifest",
         ) from error
-
-
-def _keys(items: list[Item]) -> Tensor:
-    """Number products, Chinese titles and English titles; word order does not count."""
-    columns = [
-        [_product(item) for item in items],
-        ["".join(sorted(_title(item, "zh"))) for item in items],
-        [" ".join(sorted(_title(item, "en").lower().split())) for item in items],
-    ]
-    return torch.from_numpy(
-        np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1)
-    )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The generated photos are simpler than real ones: they need a part of the profile's epochs.
-EPOCHS = 16
+EPOCHS = 24
 _QUERIES = ("简约白色连衣裙", "simple white dress")
 _FEWEST_RIGHT = 3
 _WANTED = {"category": "dress", "colour": "white", "style": "simple"}

@@ -9,17 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trifuse.models.bert import build_bert
+from trifuse.compression.prune import Prunable
+from trifuse.models.bert import attention_heads, build_bert, residual_writers
 from trifuse.models.cross_attention import CrossModalAttention
 from trifuse.models.resnet import ResNet, ResNetSize
 from trifuse.systems.product.contract import EMBEDDING_DIM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from trifuse.contracts import SystemContract, TensorSpec
-
-_HEADS = 8
 
 
 class ImageEncoder(nn.Module):
@@ -66,9 +65,9 @@ class Fusion(nn.Module):
     temperature: Tensor
     bias: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, attention: CrossModalAttention) -> None:
         super().__init__()
-        self.attention = CrossModalAttention(EMBEDDING_DIM, _HEADS)
+        self.attention = attention
         self.classifier = nn.Linear(EMBEDDING_DIM, 1)
         self.register_buffer("temperature", torch.ones(()))
         self.register_buffer("bias", torch.zeros(()))
@@ -107,34 +106,74 @@ class Joint(nn.Module):
 class ProductModel(nn.Module):
     """All parts of the product system; the attribute names are the contract's part names."""
 
-    def __init__(self, image_encoder: ImageEncoder, text_encoder: TextEncoder) -> None:
+    def __init__(self, image_encoder: ImageEncoder, text_encoder: TextEncoder, fusion: Fusion) -> None:
         super().__init__()
         self.image_encoder = image_encoder
         self.text_encoder = text_encoder
-        self.fusion = Fusion()
+        self.fusion = fusion
         self.joint = Joint()
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the models are."""
+        return self.log_scale.device
+
 
 def build_model(contract: SystemContract, architecture: Mapping[str, Any]) -> ProductModel:
-    """Build the models of an architecture (`image`: ResNet size, `text`: BERT settings) untrained."""
+    """Build the models of an architecture (`image`, `text`: BERT settings, `fusion`) untrained."""
     size = ResNetSize(**architecture["image"])
     settings = contract.settings
     resnet = ResNet(size, cast("int", settings["image_size"]), cast("int", settings["patch_grid"]))
     text = architecture["text"]
     bert = build_bert(text)
-    return ProductModel(ImageEncoder(resnet, resnet.channels), TextEncoder(bert, text["hidden_size"]))
+    fusion = CrossModalAttention(EMBEDDING_DIM, **architecture["fusion"])
+    return ProductModel(
+        ImageEncoder(resnet, resnet.channels), TextEncoder(bert, text["hidden_size"]), Fusion(fusion)
+    )
 
 
 def export_cases(
-    contract: SystemContract, part: str, architecture: Mapping[str, Any]
+    contract: SystemContract, part: str, architecture: Mapping[str, Any], batches: Sequence[int] = (2, 1, 5)
 ) -> Iterator[dict[str, Tensor]]:
     """Yield inputs of a part over batch sizes and text lengths, to export with (the first) and to compare."""
     generator = torch.Generator().manual_seed(0)
     vocab_size = architecture["text"]["vocab_size"]
-    for batch in (2, 1, 5):
+    for batch in batches:
         for length in cast("tuple[int, ...]", contract.settings["text_lengths"]):
             yield _example(contract.model(part).inputs, batch, length, vocab_size, generator)
+
+
+def prunables(
+    contract: SystemContract, model: ProductModel, architecture: Mapping[str, Any]
+) -> list[Prunable]:
+    """Name what can be pruned: the encoders' insides, and the fusion's feed-forward units."""
+    image, text, fusion = model.image_encoder, model.text_encoder, model.fusion
+    attention = fusion.attention
+    keep: dict[str, list[nn.Module]] = {
+        "image_encoder": [image.patch_projection, image.projection],
+        "text_encoder": [*residual_writers(text.backbone), text.token_projection, text.projection],
+        "fusion": [
+            *(module for module in (attention.query, attention.output) if isinstance(module, nn.Linear)),
+            attention.attention,
+            attention.attention.out_proj,
+            attention.feed_forward[-1],
+            attention.whole_image,
+            attention.whole_text,
+            fusion.classifier,
+        ],
+    }
+    heads = {"text_encoder": attention_heads(text.backbone)}
+    return [
+        Prunable(
+            name,
+            model.get_submodule(name),
+            tuple(next(export_cases(contract, name, architecture)).values()),
+            kept,
+            heads.get(name, {}),
+        )
+        for name, kept in keep.items()
+    ]
 
 
 def _example(

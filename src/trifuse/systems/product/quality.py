@@ -68,6 +68,55 @@ def retrieval_quality(
     return report
 
 
+def item_keys(items: Sequence[Item]) -> NDArray[np.int64]:
+    """Number products, Chinese titles and English titles, (items, 3); word order does not count.
+
+    Two items with an equal number in any column belong together.
+    """
+    columns = [
+        [product_of(item) for item in items],
+        ["".join(sorted(title_of(item, "zh"))) for item in items],
+        [" ".join(sorted(title_of(item, "en").lower().split())) for item in items],
+    ]
+    return np.stack([np.unique(column, return_inverse=True)[1] for column in columns], axis=1)
+
+
+def product_of(item: Item) -> str:
+    """Name the product that an item shows."""
+    return next(iter(item.values("product_id")), item.id)
+
+
+def title_of(item: Item, language: str) -> str:
+    """Choose an item's title in a language, or in the other one where it has none."""
+    return (item.title_zh or item.title_en) if language == "zh" else (item.title_en or item.title_zh)
+
+
+def match_pairs(items: Sequence[Item]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """List pairs to judge: every item with its own title and with a wrong one, in every language.
+
+    Returns (language, item, item of the title) as (3, pairs), and whether they match.
+    """
+    keys, generator = item_keys(items), np.random.default_rng(0)
+    own = np.arange(len(items))
+    pairs = []
+    for language in range(len(LANGUAGES)):
+        wrong = np.array([generator.choice(np.flatnonzero((keys != key).all(axis=1))) for key in keys])
+        pairs += [(np.full(len(items), language), own, titles) for titles in (own, wrong)]
+    labels = np.repeat([True, False] * len(LANGUAGES), len(items))
+    return np.concatenate([np.stack(pair) for pair in pairs], axis=1), labels
+
+
+def query_values(
+    similarity: NDArray[np.floating], queries: Sequence[Item], items: Sequence[Item]
+) -> dict[str, list[float]]:
+    """List P@10 of every query for each criterion: what paired comparisons of models need."""
+    order = np.argsort(-similarity, axis=1, kind="stable")
+    return {
+        f"{name}_p_at_10": precision_at(np.take_along_axis(relevant, order, axis=1), K).tolist()
+        for name, relevant in relevance(queries, items).items()
+    }
+
+
 def reference_points(queries: Sequence[Item], items: Sequence[Item]) -> dict[str, dict[str, float]]:
     """Compute P@10 of a random order, of the best constant order, and of a perfect order."""
     report = {}

@@ -4,30 +4,68 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 
-from trifuse.catalog import read_catalog
+from trifuse.catalog import Item, read_catalog
+from trifuse.client.encoding import bytes_tensor
 from trifuse.systems.product.client import ProductClient
-from trifuse.systems.product.quality import LANGUAGES, distinct_titles, language_report
+from trifuse.systems.product.quality import (
+    LANGUAGES,
+    distinct_titles,
+    language_report,
+    match_pairs,
+    query_values,
+    title_of,
+)
+from trifuse.training.metrics import area_under_roc
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from trifuse.client import TritonClient
 
 
 def measure(triton: TritonClient, manifest: Path, split: str) -> dict[str, Any]:
-    """Search a split's photos with each of its distinct titles, in every language that it has."""
+    """Search a split's photos with each of its distinct titles, and judge pairs of photo and title.
+
+    `headline` are the figures that the build chain compares its stages by.
+    """
     items = read_catalog(manifest, split)
     products = ProductClient(triton)
     photos = products.embed_image(item.path for item in items)
-    languages = {}
+    languages, values = {}, []
     for language in LANGUAGES:
         queries = distinct_titles(items, language)
         if queries:
             similarity = products.embed_text(list(queries)) @ photos.T
             languages[language] = language_report(similarity, list(queries.values()), items)
-    return {"photos": len(items), "languages": languages}
+            values.append(query_values(similarity, list(queries.values()), items))
+    headline = {
+        name: float(np.mean([value for found in values for value in found[name]]))
+        for name in ("category_p_at_10", "both_p_at_10")
+        if values and all(name in found for found in values)
+    }
+    headline["match_auc"] = _match_auc(products, items)
+    return {"photos": len(items), "headline": headline, "languages": languages}
+
+
+def example_inputs(manifest: Path, split: str) -> dict[str, NDArray[np.object_]]:
+    """Take a photo and a title of the split, one item for every input of the ensembles."""
+    item = read_catalog(manifest, split)[0]
+    title = title_of(item, LANGUAGES[0]).encode()
+    return {"image": bytes_tensor([item.path.read_bytes()]), "text": bytes_tensor([title])}
+
+
+def _match_auc(products: ProductClient, items: list[Item]) -> float:
+    pairs, labels = match_pairs(items)
+    requests = (
+        (items[photo].path, title_of(items[title], LANGUAGES[language])) for language, photo, title in pairs.T
+    )
+    scores = [match.score for match in products.match_many(requests)]
+    return area_under_roc(np.array(scores), labels)
 
 
 def table(report: dict[str, Any]) -> Table:
@@ -40,6 +78,7 @@ def table(report: dict[str, Any]) -> Table:
         *points,
         "R-precision",
         title=f"text to photo: {report['photos']} photos",
+        caption=f"match AUC {report['headline']['match_auc']:.3f}",
     )
     for language, found in report["languages"].items():
         for criterion, quality in found["quality"].items():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
+from tokenizers import Tokenizer
 
 from trifuse.artifacts import digest
 from trifuse.catalog import Item, read_catalog
@@ -18,20 +19,24 @@ from trifuse.models.resnet import ResNetSize, load_backbone, load_weights, size_
 from trifuse.preprocessing.image import ImageSettings
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
 from trifuse.systems.product.data import ProductData, load_data, split_dev
-from trifuse.systems.product.evaluation import embed
+from trifuse.systems.product.evaluation import Embedded, Parts, embed, match_scores, pixels
 from trifuse.systems.product.model import ProductModel, build_model
 from trifuse.systems.product.preprocess import TOKENIZER
-from trifuse.systems.product.quality import LANGUAGES, distinct_titles, language_report
+from trifuse.systems.product.quality import LANGUAGES, distinct_titles, language_report, query_values
 from trifuse.systems.product.task import ProductTask
-from trifuse.training.stage import TrainingJob
+from trifuse.systems.product.teacher import CachedTeacher, LiveTeacher, Teacher, cache_answers
+from trifuse.training import distributed
+from trifuse.training.metrics import placement_values
+from trifuse.training.workbench import Measured, NewModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from tokenizers import Tokenizer
+    from numpy.typing import NDArray
 
     from trifuse.contracts import SystemContract
-    from trifuse.systems.product.recipe import ProductRecipe
+    from trifuse.systems.product.recipe import ModelRecipe, ProductRecipe
 
 BACKBONES = ("image_encoder", "text_encoder")
 # Random crops are cut from photos that are a little larger than the encoder's input.
@@ -39,49 +44,59 @@ _CROP_MARGIN = 8 / 7
 _FEWEST_ITEMS, _FEWEST_DEV_TITLES = 16, 2
 
 
-def prepare(
-    contract: SystemContract, recipe: ProductRecipe, manifest: Path, backbones: Mapping[str, str]
-) -> TrainingJob:
-    """Read the catalogue and build the models; `backbones` maps part names to checkpoints to start from.
+def digest_data(manifest: Path) -> str:
+    """Identify a catalogue by its manifest and the size of every training photo."""
+    sizes = [
+        item.path.stat().st_size if item.path.is_file() else -1 for item in read_catalog(manifest, "train")
+    ]
+    return hashlib.sha256(f"{digest(manifest)} {sizes}".encode()).hexdigest()
 
-    Raises ArtifactError or ConfigurationError.
+
+def architecture(recipe: ProductRecipe, member: ModelRecipe) -> dict[str, Any]:
+    """Describe a model as the recipe sizes it, for `build_model`; a pretrained one may differ."""
+    size = ResNetSize(member.image.block, member.image.depths, member.image.width)
+    return _architecture(size, _bert_size(member, recipe.teacher.text.vocab_size).config(), member)
+
+
+def new_model(
+    contract: SystemContract,
+    recipe: ProductRecipe,
+    member: ModelRecipe,
+    manifest: Path,
+    *,
+    backbones: Mapping[str, str],
+    assets: Mapping[str, str] | None = None,
+) -> NewModel:
+    """Build a model of the recipe; without `assets`, a vocabulary is trained on the catalogue's titles.
+
+    `backbones` maps part names to checkpoints to start from. Raises ArtifactError or ConfigurationError.
     """
     unknown = sorted(set(backbones) - set(BACKBONES))
     if unknown:
         raise ConfigurationError("no such backbone", got=unknown[0], expected=" or ".join(BACKBONES))
-    torch.manual_seed(recipe.training.seed)
-    items = read_catalog(manifest, "train")
-    train, dev = split_dev(items, recipe.dev_share)
+    train, dev = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
     _check_sizes(train, dev)
-    model, architecture, tokenizer = _assemble(contract, recipe, train, backbones)
-    settings = ImageSettings.of(contract.settings)
-    encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
-
-    def load(items: list[Item], margin: float = 1) -> ProductData:
-        return load_data(items, encoder, settings, round(settings.image_size * margin), recipe.facets)
-
-    validation = load(read_catalog(manifest, "validation"))
-    return TrainingJob(
-        task=ProductTask(model, load(train, _CROP_MARGIN), load(dev), settings, recipe.training),
-        architecture=architecture,
-        inputs={"data": _digest_data(manifest, items), "backbones": _digest_backbones(backbones)},
-        assets={TOKENIZER: tokenizer.to_str(pretty=True)},
-        report=lambda: validation_report(model, validation, settings),
+    image_source = backbones.get("image_encoder", member.image.pretrained)
+    weights = load_weights(image_source) if image_source else None
+    size = (
+        size_of(weights)
+        if weights
+        else ResNetSize(member.image.block, member.image.depths, member.image.width)
     )
-
-
-def validation_report(model: ProductModel, data: ProductData, settings: ImageSettings) -> dict[str, Any]:
-    """Measure text to photo retrieval on the validation part, for each language that it has."""
-    embedded = embed(model, data, settings)
-    index = {item.id: position for position, item in enumerate(data.items)}
-    report: dict[str, Any] = {}
-    for language, text in zip(LANGUAGES, embedded.text, strict=True):
-        queries = list(distinct_titles(data.items, language).values())
-        if queries:
-            rows = torch.tensor([index[query.id] for query in queries])
-            similarity = np.asarray(text[rows] @ embedded.image.T)
-            report[language] = language_report(similarity, queries, data.items)
-    return report
+    text_source = backbones.get("text_encoder", member.text.pretrained)
+    if text_source:
+        bert, config, tokenizer = load_bert(text_source)
+    else:
+        bert, tokenizer = None, _vocabulary(assets, train, member.text.vocab_size)
+        config = _bert_size(member, tokenizer.get_vocab_size()).config()
+    sizes = _architecture(size, config, member)
+    model = build_model(contract, sizes)
+    if weights:
+        load_backbone(model.image_encoder.backbone, weights)
+    if bert:
+        model.text_encoder.backbone.load_state_dict(bert.state_dict())
+    model = model.to(memory_format=torch.channels_last)
+    return NewModel(model, sizes, {TOKENIZER: tokenizer.to_str(pretty=True)})
 
 
 def _check_sizes(train: list[Item], dev: list[Item]) -> None:
@@ -94,48 +109,102 @@ def _check_sizes(train: list[Item], dev: list[Item]) -> None:
         )
 
 
-def _digest_data(manifest: Path, items: list[Item]) -> str:
-    """Identify the catalogue by its manifest and the size of every photo."""
-    sizes = [item.path.stat().st_size if item.path.is_file() else -1 for item in items]
-    return hashlib.sha256(f"{digest(manifest)} {sizes}".encode()).hexdigest()
+def _vocabulary(assets: Mapping[str, str] | None, train: list[Item], size: int) -> Tokenizer:
+    if assets:
+        return Tokenizer.from_str(assets[TOKENIZER])
+    return train_wordpiece((title for item in train for title in (item.title_zh, item.title_en)), size)
 
 
-def _digest_backbones(backbones: Mapping[str, str]) -> str:
-    """Identify the checkpoints by their files, or by their names on the hub."""
-    parts = []
-    for part, source in sorted(backbones.items()):
-        path = Path(source)
-        files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-        parts.append([part, *(map(digest, files) if files else [source])])
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+def _architecture(size: ResNetSize, bert: Mapping[str, Any], member: ModelRecipe) -> dict[str, Any]:
+    return {"image": asdict(size), "text": bert, "fusion": asdict(member.fusion)}
 
 
-def _assemble(
-    contract: SystemContract, recipe: ProductRecipe, train: list[Item], backbones: Mapping[str, str]
-) -> tuple[ProductModel, dict[str, Any], Tokenizer]:
-    image_source = backbones.get("image_encoder", recipe.image.pretrained)
-    text_source = backbones.get("text_encoder", recipe.text.pretrained)
-    weights = load_weights(image_source) if image_source else None
-    size = (
-        size_of(weights)
-        if weights
-        else ResNetSize(recipe.image.block, recipe.image.depths, recipe.image.width)
-    )
-    bert = None
-    if text_source:
-        bert, config, tokenizer = load_bert(text_source)
-    else:
-        tokenizer = train_wordpiece(
-            (title for item in train for title in (item.title_zh, item.title_en)), recipe.text.vocab_size
-        )
-        text = recipe.text
-        config = BertSize(
-            text.layers, text.hidden, text.heads, text.feed_forward, tokenizer.get_vocab_size()
-        ).config()
-    architecture = {"image": asdict(size), "text": config}
-    model = build_model(contract, architecture)
-    if weights:
-        load_backbone(model.image_encoder.backbone, weights)
-    if bert:
-        model.text_encoder.backbone.load_state_dict(bert.state_dict())
-    return model.to(memory_format=torch.channels_last), architecture, tokenizer
+def _bert_size(member: ModelRecipe, vocab_size: int) -> BertSize:
+    text = member.text
+    return BertSize(text.layers, text.hidden, text.heads, text.feed_forward, vocab_size)
+
+
+class Workbench:
+    """A catalogue, loaded as far as it is needed, to train and measure product models with."""
+
+    def __init__(
+        self, contract: SystemContract, recipe: ProductRecipe, manifest: Path, assets: Mapping[str, str]
+    ) -> None:
+        self._settings = ImageSettings.of(contract.settings)
+        tokenizer = Tokenizer.from_str(assets[TOKENIZER])
+        self._encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
+        self._facets, self._manifest = recipe.facets, manifest
+        self._train_items, self._dev_items = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
+
+    def task(self, model: ProductModel, teacher: Teacher | None = None) -> ProductTask:
+        """Prepare to train a model, alone or with a teacher from `teach`."""
+        return ProductTask(model, self._train, self._dev, self._settings, teacher)
+
+    def teach(self, model: ProductModel, views: int, seed: int, folder: Path) -> Teacher:
+        """Prepare a teacher: with `views` above 0 its answers are kept in the folder, made once."""
+        if not views:
+            return LiveTeacher(model, self._train)
+        cache = folder / "teacher.safetensors"
+        if distributed.is_main():
+            cache_answers(model, self._train, self._settings, views, seed, cache)
+        distributed.share(None)
+        return CachedTeacher(model, self._train, cache)
+
+    def measure(self, model: Parts) -> Measured:
+        """Measure retrieval and matching on the validation part, in each language that it has."""
+        data = self._validation
+        embedded = embed(model, data, self._settings)
+        report, values = _retrieval(embedded, data)
+        queries = {
+            name: [value for language in values for value in language[name]]
+            for name in ("category_p_at_10", "both_p_at_10")
+            if values and all(name in language for language in values)
+        }
+        queries["match_auc"] = placement_values(*match_scores(model, embedded, data)).tolist()
+        return Measured({name: float(np.mean(found)) for name, found in queries.items()}, queries, report)
+
+    def samples(self, count: int) -> dict[str, NDArray[np.generic]]:
+        """Preprocess training items, titles in both languages, as the server does."""
+        picked = np.linspace(0, len(self._train_items) - 1, count).astype(int)
+        items = [self._train_items[index] for index in picked]
+        data = load_data(items, self._encoder, self._settings, self._settings.image_size, self._facets)
+        language, rows = torch.arange(count) % len(LANGUAGES), torch.arange(count)
+        ids, mask = data.titles.draw(language, rows)
+        present = np.ones((count, 1), np.float32)
+        return {
+            "pixel_values": pixels(data.photos, self._settings).contiguous().numpy(),
+            "input_ids": ids.numpy(),
+            "attention_mask": mask.numpy(),
+            "image_present": present,
+            "text_present": present,
+        }
+
+    def _load(self, items: list[Item], margin: float = 1) -> ProductData:
+        size = round(self._settings.image_size * margin)
+        return load_data(items, self._encoder, self._settings, size, self._facets)
+
+    @cached_property
+    def _train(self) -> ProductData:
+        return self._load(self._train_items, _CROP_MARGIN)
+
+    @cached_property
+    def _dev(self) -> ProductData:
+        return self._load(self._dev_items)
+
+    @cached_property
+    def _validation(self) -> ProductData:
+        return self._load(read_catalog(self._manifest, "validation"))
+
+
+def _retrieval(embedded: Embedded, data: ProductData) -> tuple[dict[str, Any], list[dict[str, list[float]]]]:
+    """Search with each distinct title: every language's report, and the values of its queries."""
+    index = {item.id: position for position, item in enumerate(data.items)}
+    report, values = {}, []
+    for language, text in zip(LANGUAGES, embedded.text, strict=True):
+        queries = list(distinct_titles(data.items, language).values())
+        if queries:
+            rows = torch.tensor([index[query.id] for query in queries])
+            similarity = (text[rows] @ embedded.image.T).cpu().numpy()
+            report[language] = language_report(similarity, queries, data.items)
+            values.append(query_values(similarity, queries, data.items))
+    return report, values
