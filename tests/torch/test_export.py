@@ -45,6 +45,8 @@ def test_a_file_is_what_tritons_onnx_runtime_reads(
     assert proto.ir_version <= 10
     assert {opset.domain: opset.version for opset in proto.opset_import}[""] <= 21
     assert {prop.key: prop.value for prop in proto.metadata_props}["contract_hash"] == contract.hash
+    # TensorRT knows ONNX's own operators only.
+    assert {node.domain for node in proto.graph.node} == {""}
 
 
 def test_changed_weights_are_noticed(exported: Path, model: ProductModel, contract: SystemContract) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import torch
 
 from trifuse.errors import ExportError
+from trifuse.export.runtime import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ def largest_difference(
 
     Raises ExportError when it exceeds `atol` or is not a number.
     """
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = open_session(path)
     worst = 0.0
     for inputs in cases:
         with torch.inference_mode():
