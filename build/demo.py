@@ -37,7 +37,7 @@ def main() -> None:
     data = stage_folder(options.artifacts, options.system, "data")
     to_artifacts = (options.system, "--artifacts", options.artifacts)
     step("build/generate.py", options.system, "--output", data)
-    step("build/train.py", *to_artifacts, "--profile", "demo", "--data", data, "--epochs", demo.EPOCHS)
+    step("build/train.py", *to_artifacts, "--data", data, "--model", "student", "--epochs", demo.EPOCHS)
     step("build/export_onnx.py", *to_artifacts)
     step("build/publish.py", *to_artifacts)
     with serve(options.system, options.artifacts) as server:

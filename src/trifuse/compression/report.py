@@ -56,9 +56,13 @@ class Candidate:
     chosen: bool
 
 
-def table(rows: Sequence[StageRow], *, title: str) -> Table:
-    """Lay out the stages for the terminal, with the change against the first row in brackets."""
-    columns = _stage_columns(rows)
+def tables(rows: Sequence[StageRow], *, title: str) -> list[Table]:
+    """Lay out quality and costs for the terminal, with the change against the first row in brackets."""
+    groups = {f"{title}: quality": quality_columns(rows), f"{title}: costs": _cost_columns(rows)}
+    return [_table(rows, columns, heading) for heading, columns in groups.items() if columns]
+
+
+def _table(rows: Sequence[StageRow], columns: Sequence[Column], title: str) -> Table:
     rendered = Table("stage", title=escape_markup(title))
     for column in columns:
         rendered.add_column(escape_markup(column.heading), justify="right")
@@ -96,8 +100,11 @@ def html(
 
 
 def _stage_columns(rows: Sequence[StageRow]) -> list[Column]:
+    return [*quality_columns(rows), *_cost_columns(rows)]
+
+
+def _cost_columns(rows: Sequence[StageRow]) -> list[Column]:
     return [
-        *quality_columns(rows),
         cost_column("parameters", [row.parameters for row in rows], count),
         cost_column("MACs", [row.macs for row in rows], count),
         cost_column("size", [row.bytes for row in rows], partial(count, unit="B")),

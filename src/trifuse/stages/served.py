@@ -1,0 +1,52 @@
+"""Measure a published system as its clients see it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trifuse.client.triton import TritonClient
+from trifuse.compression.report import StageRow
+from trifuse.export.runtime import median_latencies_ms
+from trifuse.serving.canary import run_canaries
+from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.server_environment import default_location
+from trifuse.stages.quantize import BATCHES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trifuse.stages.chain import Build
+
+
+def serve(build: Build, repository: Path) -> EmbeddedTriton:
+    """Prepare a server on ports that are free, so that one that already runs is not disturbed."""
+    http_port, grpc_port, metrics_port = free_ports(3)
+    return EmbeddedTriton(
+        repository,
+        server_environment=default_location(),
+        http_port=http_port,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        canary=lambda running: run_canaries(running.grpc_url, [build.contract]),
+        log_path=repository.parent / "tritonserver.log",
+    )
+
+
+def measure_served(build: Build, repository: Path, data: Path) -> StageRow:
+    """Measure quality through the server, and one client's latency of the ensemble with the most steps."""
+    quality = build.component("served_quality")
+    ensemble = max(build.contract.ensembles, key=lambda found: len(found.steps))
+    values = quality.example_inputs(data, "validation")
+    with serve(build, repository) as server, TritonClient(server.grpc_url) as client:
+        headline = quality.measure(client, data, "validation")["headline"]
+        model = build.contract.model_name(ensemble.name)
+        inputs = {
+            batch: {tensor.name: np.repeat(values[tensor.name], batch, axis=0) for tensor in ensemble.inputs}
+            for batch in BATCHES
+        }
+        calls = {batch: partial(client.infer, model, given) for batch, given in inputs.items()}
+        latencies = median_latencies_ms(calls, build.recipe.quantization.repeats)
+    return StageRow("as served", headline, None, None, None, latencies)
