@@ -341,12 +341,11 @@ class TestScript:
         contract = systems.contract(SYSTEM, "smoke")
         write_export(tmp_path / SYSTEM / "export", contract)
         (tmp_path / SYSTEM / "train").mkdir()
-        write_manifest(
-            tmp_path / SYSTEM / "train", Manifest(SYSTEM, "train", contract.profile, contract.hash)
-        )
+        trained = Manifest(SYSTEM, "train", contract.profile, contract.hash, details={"seed": 0})
+        write_manifest(tmp_path / SYSTEM / "train", trained)
         answer = self.publish(SYSTEM, "--artifacts", tmp_path)
         assert answer.returncode == ArtifactError.exit_code
-        assert "the export is older than the training" in answer.stderr
+        assert "the export was not made from the train stage as it is now" in answer.stderr
         assert f"build/export_onnx.py {SYSTEM}" in answer.stderr
 
     def test_an_unknown_system_is_refused(self) -> None:
