@@ -23,6 +23,10 @@ demo: environment ## Generate data, train, export, publish, serve, search: the w
 serve: environment ## Serve artifacts/model_repository on loopback until Ctrl-C
 	$(BIN)/trifuse serve --repository $(ARTIFACTS)/model_repository
 
+.PHONY: pipeline
+pipeline: environment ## Train, distil, prune, quantise, publish and report what is out of date (SYSTEM=product)
+	$(BIN)/python build/pipeline.py $(SYSTEM) --artifacts $(ARTIFACTS)
+
 .PHONY: bench
 bench: environment ## Measure the latency of a running server (SYSTEM=product)
 	$(BIN)/python benchmarks/latency.py $(SYSTEM)
