@@ -15,7 +15,7 @@ class PruningRecipe:
 
     `ratio` is the share of channels, feed-forward units and attention heads that go; channels and units in
     `steps` equal shares with a training of their own after each, heads all in the first.
-    `tolerance` is the largest drop of the selection metric on the dev part.
+    `tolerance` is the largest drop of any dev metric.
     """
 
     training: TrainingRecipe
@@ -29,7 +29,7 @@ class QuantizationRecipe:
     """How int8 variants are calibrated, measured and accepted.
 
     `samples` training items calibrate; `repeats` inferences are timed for each variant and batch size;
-    `tolerance` is the largest drop of the selection metric on the dev part, all parts together.
+    `tolerance` is the largest drop of any dev metric, all parts together.
     """
 
     samples: int = 128

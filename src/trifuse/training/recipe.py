@@ -29,10 +29,10 @@ class TrainingRecipe:
 class DistillationRecipe:
     """How a student learns from its teacher.
 
-    Loss = α·T²·KL(student ‖ teacher at temperature T) + (1 − α)·hard loss + feature_weight·feature loss.
+    Loss = α·T²·KL(teacher ‖ student at temperature T) + (1 − α)·hard loss + feature_weight·feature loss.
     `cached_views` is how many views of every item the teacher sees once and for all, its outputs kept on
-    disk; with 0 it runs in every step. `tolerance` is the largest drop of the selection metric below the
-    teacher's on the dev part. Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
+    disk; with 0 it runs in every step. `tolerance` is the largest drop of any dev metric below the
+    teacher's. Source: Hinton et al. 2015 (https://arxiv.org/abs/1503.02531), section 2.
     """
 
     temperature: float = 3.0
