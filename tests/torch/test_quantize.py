@@ -127,6 +127,14 @@ def test_every_kind_has_its_variants_the_original_first(parts: dict[str, Part], 
     assert parts[kind].made[FLOAT] == parts[kind].path
 
 
+def test_the_original_is_not_written_to(parts: dict[str, Part], tmp_path: Path) -> None:
+    for kind, part in parts.items():
+        before = part.path.stat()
+        variants(part.path, _inputs(KINDS[kind][1], 4, LENGTH, seed=0), tmp_path / kind)
+        after = part.path.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns), kind
+
+
 @pytest.mark.parametrize(("kind", "variant"), QUANTISED)
 def test_a_variant_is_much_smaller(parts: dict[str, Part], kind: str, variant: str) -> None:
     part = parts[kind]

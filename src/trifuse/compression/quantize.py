@@ -59,7 +59,9 @@ def variants(source: Path, samples: Mapping[str, NDArray[np.generic]], folder: P
             **_weights(),
         )
     for path in made.values():
-        _finish(path, source)
+        # The original is another stage's file.
+        if path != source:
+            _finish(path, source)
     return made
 
 
