@@ -120,12 +120,16 @@ def test_what_depends_on_a_stage_is_made_again_and_nothing_else(built: Built, co
     check_published(copy)
 
 
-def test_a_damaged_stage_is_made_again(built: Built, copy: Path) -> None:
+def test_a_damaged_stage_or_version_is_made_again(built: Built, copy: Path) -> None:
     damaged = _folder(copy, "export") / "joint.onnx"
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    # It comes out as it was: what was made from it still holds.
-    assert steps_run(run_pipeline(built.data, copy)) == ["export"]
+    joint = pipelines.CONTRACT.model_name("joint")
+    (published,) = (copy / "model_repository" / joint).glob("*/model.onnx")
+    published.write_bytes(published.read_bytes()[:-1] + b"\0")
+    # They come out as they were: what was made from them still holds.
+    assert steps_run(run_pipeline(built.data, copy)) == ["export", "publish"]
     assert snapshot(_folder(copy, "export")) == snapshot(_folder(built.artifacts, "export"))
+    check_published(copy)
 
 
 @pytest.mark.parametrize(("stage", "section"), [("prune", "pruning"), ("quantize", "quantization")])

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from trifuse.artifacts import Manifest, digest, write_file
 from trifuse.errors import TrifuseError
-from trifuse.serving.versions import CONFIG, SERVED, ensemble_models, published_versions, served_version
+from trifuse.serving.versions import (
+    CONFIG,
+    SERVED,
+    bundle_path,
+    ensemble_models,
+    published_versions,
+    served_version,
+)
 
 if TYPE_CHECKING:
     from trifuse.contracts import SystemContract
@@ -33,12 +40,12 @@ def place(
         _place_model(staging / name, repository / name, str(version), intact=intact)
     if not known:
         content = json.dumps(asdict(bundle), indent=2, ensure_ascii=False) + "\n"
-        write_file(_bundle_path(repository, contract, version), content)
+        write_file(bundle_path(repository, contract.system, version), content)
 
 
 def withdraw(staging: Path, repository: Path, contract: SystemContract, version: int) -> None:
     """Take a version out again that no ensemble serves; a system's only version leaves with its models."""
-    _bundle_path(repository, contract, version).unlink()
+    bundle_path(repository, contract.system, version).unlink()
     only = not published_versions(repository, contract.system)
     for name in reversed((*_part_models(contract), *ensemble_models(contract))):
         placed = Path(name) if only else Path(name, str(version))
@@ -100,7 +107,3 @@ def _is_intact(repository: Path, model: str, bundle: Manifest) -> bool:
 
 def _part_models(contract: SystemContract) -> list[str]:
     return [contract.model_name(model.name) for model in (contract.preprocess, *contract.parts)]
-
-
-def _bundle_path(repository: Path, contract: SystemContract, version: int) -> Path:
-    return repository / f"{contract.system}-{version}.json"

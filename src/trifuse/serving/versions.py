@@ -35,6 +35,11 @@ def config_link(contract: SystemContract, model: str) -> Path:
     return Path("..", ensemble_models(contract)[0], SERVED, f"{model}.pbtxt")
 
 
+def bundle_path(repository: Path, system: str, version: int) -> Path:
+    """Name the bundle manifest of a version."""
+    return repository / f"{system}-{version}.json"
+
+
 def published_versions(repository: Path, system: str) -> dict[int, Manifest]:
     """Read the bundle manifests of a system, by version. Raises ArtifactError for a damaged one."""
     bundles = {}

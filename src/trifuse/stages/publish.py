@@ -10,7 +10,7 @@ from trifuse.errors import ArtifactError
 from trifuse.serving.probe import probe
 from trifuse.serving.repository import publish as publish_folder
 from trifuse.serving.server_environment import default_location
-from trifuse.serving.versions import published_versions, served_version
+from trifuse.serving.versions import check_digests, published_versions, served_version
 from trifuse.stages.chain import EXPORT, QUANTIZE, Build
 from trifuse.stages.export import last_model
 
@@ -55,13 +55,15 @@ def publish(build: Build, repository: Path, definition: Path, server: LiveServer
 
 
 def is_published(build: Build, repository: Path) -> bool:
-    """Say whether the parts are the latest version and served."""
+    """Say whether the parts are the latest version, served, and whole."""
     versions = published_versions(repository, build.system)
     if not versions:
         return False
     latest = max(versions)
     made = read_manifest(build.folder(stage_to_publish(build))).files
-    return (
-        made.items() <= versions[latest].inputs.items()
-        and served_version(repository, build.contract) == latest
-    )
+    try:
+        check_digests(repository, versions[latest])
+        served = served_version(repository, build.contract)
+    except ArtifactError:
+        return False
+    return made.items() <= versions[latest].inputs.items() and served == latest

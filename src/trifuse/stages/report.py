@@ -13,6 +13,7 @@ from trifuse.artifacts import MANIFEST, Manifest, digest, new_folder, read_manif
 from trifuse.compression.report import Candidate, StageRow, html
 from trifuse.export.runtime import OnnxModel, first_items, median_latencies_ms, open_session
 from trifuse.reporting import machine
+from trifuse.serving.versions import bundle_path, served_version
 from trifuse.stages.chain import DISTILL, EXPORT, PRUNE, QUANTIZE, TRAIN, Build, read_assets
 from trifuse.stages.export import export_model
 from trifuse.stages.quantize import BATCHES
@@ -31,8 +32,9 @@ _LABELS = {TRAIN: "teacher", DISTILL: "student", PRUNE: "pruned", QUANTIZE: "qua
 def inputs(build: Build, repository: Path) -> dict[str, str]:
     """Identify everything that decides what the report says."""
     stages = {stage: build.source_digest(stage) for stage in (*_LABELS, EXPORT)}
-    bundles = sorted(repository.glob(f"{build.system}-*.json"))
-    return stages | {"machine": machine(), "published": digest(bundles[-1])}
+    served = served_version(repository, build.contract)
+    bundle = bundle_path(repository, build.system, served)
+    return stages | {"machine": machine(), "published": digest(bundle)}
 
 
 def report(build: Build, repository: Path) -> Path:
