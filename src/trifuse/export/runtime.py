@@ -29,10 +29,10 @@ Key = TypeVar("Key", bound=Hashable)
 _WARM_UP = 20
 
 
-def open_session(path: Path, threads: int | None = None) -> Any:
+def open_session(path: Path) -> Any:
     """Open a part as the server does: as many threads as it gets there, none that spins when idle."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or available_cores()
+    options.intra_op_num_threads = available_cores()
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Notes on initializers that an optimisation left over are of no use to anybody here.
     options.log_severity_level = 3

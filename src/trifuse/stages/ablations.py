@@ -11,18 +11,15 @@ import torch
 from trifuse.compression.rebuild import load_resized
 from trifuse.stages.chain import (
     PRUNE,
-    TRAIN,
     WEIGHTS,
     Build,
     Outcome,
     digest_of,
     fit,
-    load_model,
     read_assets,
     save_model,
 )
-from trifuse.stages.distill import teacher_cache
-from trifuse.training.distill import DistillationTask
+from trifuse.stages.distill import distillation_task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +44,7 @@ def same_size(build: Build) -> Path:
     (https://arxiv.org/abs/1810.05270). Returns the folder.
     """
     made_from, pruned = same_size_inputs(build), build.manifest(PRUNE)
-    student, pruning, distillation = build.recipe.student, build.recipe.pruning, build.recipe.distillation
+    student, pruning = build.recipe.student, build.recipe.pruning
     training = replace(
         student.training, epochs=student.training.epochs + pruning.steps * pruning.training.epochs
     )
@@ -58,10 +55,7 @@ def same_size(build: Build) -> Path:
     _forget(model)
     assets = read_assets(build.folder(PRUNE))
     bench = build.workbench(build.trained_on(), assets)
-    teacher: Any = bench.teach(
-        load_model(build, TRAIN), distillation.cached_views, build.seed, teacher_cache(build)
-    )
-    task = DistillationTask(bench.task(model, teacher), distillation)
+    task = distillation_task(build, bench, model)
     outcome = fit(build, SAME_SIZE, task, training, digest_of(made_from))
     details = {
         "training": asdict(training),

@@ -69,6 +69,10 @@ class Build:
         """Read and check a stage that must have been run. Raises ArtifactError or ContractMismatchError."""
         return verify(self.folder(stage), self.contract)
 
+    def new_manifest(self, stage: str, **fields: Any) -> Manifest:
+        """Describe what a stage of this build makes; `fields` are those of Manifest."""
+        return Manifest(self.system, stage, self.profile, self.contract.hash, **fields)
+
     def recipe_digest(self, *fields: str) -> str:
         """Identify the parts of the recipe that a stage depends on."""
         recipe = asdict(self.recipe)
@@ -168,11 +172,8 @@ def save_model(build: Build, stage: str, outcome: Outcome, inputs: Mapping[str, 
         (folder / ASSETS).mkdir()
         for name, content in outcome.assets.items():
             (folder / ASSETS / name).write_text(content, encoding="utf-8")
-        manifest = Manifest(
-            system=build.system,
-            stage=stage,
-            profile=build.profile,
-            contract_hash=build.contract.hash,
+        manifest = build.new_manifest(
+            stage,
             inputs=dict(inputs),
             metrics={"dev": outcome.dev, "validation": measured.headline},
             details=details | outcome.details,

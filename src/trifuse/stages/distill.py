@@ -26,6 +26,10 @@ from trifuse.training.distill import DistillationTask
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import nn
+
+    from trifuse.training.workbench import Workbench
+
 
 def inputs(build: Build) -> dict[str, str]:
     """Identify everything that decides what the stage makes."""
@@ -55,8 +59,7 @@ def distill(build: Build) -> Path:
         build.contract, build.recipe, student, data, backbones={}, assets=assets
     )
     bench = build.workbench(data, assets)
-    teacher = bench.teach(load_model(build, TRAIN), recipe.cached_views, build.seed, teacher_cache(build))
-    task = DistillationTask(bench.task(new.model, teacher), recipe)
+    task = distillation_task(build, bench, new.model)
     outcome = fit(build, DISTILL, task, student.training, digest_of([made_from, build.contract.hash]))
     if distributed.is_main():
         check_drop(DISTILL, trained.metrics["dev"], outcome["metrics"], recipe.tolerance)
@@ -74,8 +77,10 @@ def distill(build: Build) -> Path:
     return build.folder(DISTILL)
 
 
-def teacher_cache(build: Build) -> Path:
-    """Name the folder of the teacher's answers, which stages that learn from it share."""
-    views = [build.recipe.distillation.cached_views, build.seed]
-    key = digest_of([build.source_digest(TRAIN), build.recipe_digest(), views])
-    return build.artifacts / build.system / "teacher" / key[:16]
+def distillation_task(build: Build, bench: Workbench, model: nn.Module) -> DistillationTask:
+    """Prepare a model to learn from the trained teacher, whose answers all stages share on disk."""
+    recipe = build.recipe.distillation
+    key = digest_of([build.source_digest(TRAIN), build.recipe_digest(), [recipe.cached_views, build.seed]])
+    cache = build.artifacts / build.system / "teacher" / key[:16]
+    teacher = bench.teach(load_model(build, TRAIN), recipe.cached_views, build.seed, cache)
+    return DistillationTask(bench.task(model, teacher), recipe)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
-from trifuse.artifacts import Manifest, new_folder, read_manifest, write_manifest
+from trifuse.artifacts import new_folder, read_manifest, write_manifest
 from trifuse.errors import ArtifactError
 from trifuse.export.cost import cost
 from trifuse.export.parity import largest_difference
@@ -49,11 +49,8 @@ def export(build: Build, stage: str) -> Path:
     with new_folder(build.folder(EXPORT)) as folder:
         parts = export_model(build, stage, folder)
         shutil.copytree(build.folder(stage) / ASSETS, folder / ASSETS)
-        manifest = Manifest(
-            system=build.system,
-            stage=EXPORT,
-            profile=build.profile,
-            contract_hash=build.contract.hash,
+        manifest = build.new_manifest(
+            EXPORT,
             inputs=inputs(build, stage),
             metrics=source.metrics,
             details={"opset": OPSET, "parts": parts},

@@ -15,7 +15,6 @@ from trifuse.compression.tolerance import check_drop
 from trifuse.stages.chain import (
     DISTILL,
     PRUNE,
-    TRAIN,
     Build,
     Outcome,
     digest_of,
@@ -24,9 +23,8 @@ from trifuse.stages.chain import (
     read_assets,
     save_model,
 )
-from trifuse.stages.distill import teacher_cache
+from trifuse.stages.distill import distillation_task
 from trifuse.training import distributed
-from trifuse.training.distill import DistillationTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +84,8 @@ def _step(
     report = finished.with_suffix(".json")
     if not finished.is_file():
         _prune_to(build, model, architecture, step)
-        outcome = _recover(build, bench, model, run)
+        task = distillation_task(build, bench, model)
+        outcome = fit(build, PRUNE, task, build.recipe.pruning.training, run)
         if distributed.is_main():
             state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
             write_file(report, json.dumps(outcome))
@@ -109,12 +108,3 @@ def _prune_to(build: Build, model: nn.Module, architecture: Mapping[str, Any], s
             1 - recipe.ratio * step / recipe.steps,
             head_ratio=recipe.ratio if step == 1 else 0,
         )
-
-
-def _recover(build: Build, bench: Workbench, model: nn.Module, run: str) -> dict[str, Any]:
-    distillation = build.recipe.distillation
-    teacher = bench.teach(
-        load_model(build, TRAIN), distillation.cached_views, build.seed, teacher_cache(build)
-    )
-    task = DistillationTask(bench.task(model, teacher), distillation)
-    return fit(build, PRUNE, task, build.recipe.pruning.training, run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
-from trifuse.artifacts import Manifest, new_folder, write_manifest
+from trifuse.artifacts import new_folder, write_manifest
 from trifuse.compression.quantize import FLOAT, variants
 from trifuse.compression.tolerance import check_drop, largest_drop
 from trifuse.export.runtime import OnnxModel, first_items, median_latencies_ms, open_session
@@ -80,11 +80,8 @@ def _save(
         for part, path in chosen.items():
             shutil.copyfile(path, folder / f"{part}.onnx")
         shutil.copytree(build.folder(EXPORT) / ASSETS, folder / ASSETS)
-        manifest = Manifest(
-            system=build.system,
-            stage=QUANTIZE,
-            profile=build.profile,
-            contract_hash=build.contract.hash,
+        manifest = build.new_manifest(
+            QUANTIZE,
             inputs=inputs(build),
             metrics={"dev": dev, "validation": found.headline},
             details=details | {"report": found.report, "queries": found.queries},

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from trifuse.artifacts import MANIFEST, Manifest, digest, new_folder, read_manifest, write_manifest
+from trifuse.artifacts import MANIFEST, digest, new_folder, read_manifest, write_manifest
 from trifuse.compression.report import Candidate, StageRow, html
 from trifuse.export.runtime import OnnxModel, first_items, median_latencies_ms, open_session
 from trifuse.reporting import machine
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from trifuse.export.runtime import Arrays
 
 REPORT, PAGE, ROWS = "report", "report.html", "rows.json"
-_LABELS = {TRAIN: "teacher", DISTILL: "student", PRUNE: "pruned", QUANTIZE: "quantised"}
+LABELS = {TRAIN: "teacher", DISTILL: "student", PRUNE: "pruned", QUANTIZE: "quantised"}
 
 
 def inputs(build: Build, repository: Path) -> dict[str, str]:
     """Identify everything that decides what the report says."""
-    stages = {stage: build.source_digest(stage) for stage in (*_LABELS, EXPORT)}
+    stages = {stage: build.source_digest(stage) for stage in (*LABELS, EXPORT)}
     served = served_version(repository, build.contract)
     bundle = bundle_path(repository, build.system, served)
     return stages | {"machine": machine(), "published": digest(bundle)}
@@ -49,7 +49,7 @@ def report(build: Build, repository: Path) -> Path:
     latencies = _latencies(build, exported, bench.samples(max(BATCHES)))
     rows = [
         StageRow(
-            stage=_LABELS[stage],
+            stage=LABELS[stage],
             quality=read_manifest(build.folder(stage)).metrics["validation"],
             bytes=sum(path.stat().st_size for path in folder.glob("*.onnx")),
             latency_ms={batch: sum(latencies[stage][batch].values()) for batch in BATCHES},
@@ -62,15 +62,7 @@ def report(build: Build, repository: Path) -> Path:
         (folder / PAGE).write_text(_page(build, rows), encoding="utf-8")
         content = {"machine": machine(), "rows": [asdict(row) for row in rows], "parts_ms": latencies}
         (folder / ROWS).write_text(json.dumps(content, indent=2) + "\n")
-        manifest = Manifest(
-            build.system,
-            REPORT,
-            build.profile,
-            build.contract.hash,
-            made_from,
-            details={"machine": machine()},
-        )
-        write_manifest(folder, manifest)
+        write_manifest(folder, build.new_manifest(REPORT, inputs=made_from, details={"machine": machine()}))
     shutil.rmtree(build.work(REPORT), ignore_errors=True)
     return build.folder(REPORT)
 
@@ -95,10 +87,7 @@ def _exported(build: Build, stage: str) -> Path:
     if not (folder / MANIFEST).is_file():
         with new_folder(folder) as new:
             parts = export_model(build, stage, new)
-            write_manifest(
-                new,
-                Manifest(build.system, stage, build.profile, build.contract.hash, details={"parts": parts}),
-            )
+            write_manifest(new, build.new_manifest(stage, details={"parts": parts}))
     return folder
 
 

@@ -12,7 +12,7 @@ from trifuse.artifacts import read_manifest
 from trifuse.reporting import machine
 from trifuse.stages.ablations import SAME_SIZE
 from trifuse.stages.chain import DISTILL, PRUNE, QUANTIZE, TRAIN, Build
-from trifuse.stages.report import REPORT, read_rows
+from trifuse.stages.report import LABELS, REPORT, read_rows
 from trifuse.training.bootstrap import paired_bootstrap
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALONE = "alone"
-_STAGES = {TRAIN: "teacher", DISTILL: "student", PRUNE: "pruned", QUANTIZE: "quantised"}
 _COMPARISONS = {
     "student − teacher": (DISTILL, TRAIN),
     "pruned − teacher": (PRUNE, TRAIN),
@@ -35,7 +34,7 @@ def summarise(builds: Sequence[tuple[Build, Build]]) -> dict[str, Any]:
 
     Differences are paired by query and have 95 % intervals from a bootstrap over seeds and queries.
     """
-    folders = {stage: [build.folder(stage) for build, _ in builds] for stage in (*_STAGES, SAME_SIZE)} | {
+    folders = {stage: [build.folder(stage) for build, _ in builds] for stage in (*LABELS, SAME_SIZE)} | {
         ALONE: [alone.folder(TRAIN) for _, alone in builds]
     }
     metrics = list(read_manifest(folders[TRAIN][0]).metrics["validation"])
@@ -82,7 +81,7 @@ def tables(summary: dict[str, Any]) -> list[Table]:
     seeds = len(summary["seeds"])
     quality = Table("model", *metrics, title=f"validation quality, {seeds} seeds, mean ± sd")
     for stage, found in summary["quality"].items():
-        label = _STAGES.get(stage, {ALONE: "student without a teacher"}.get(stage, "same size from scratch"))
+        label = LABELS.get(stage, {ALONE: "student without a teacher"}.get(stage, "same size from scratch"))
         quality.add_row(label, *(f"{found[name]['mean']:.3f} ± {found[name]['sd']:.3f}" for name in metrics))
     differences = Table(
         "difference", *metrics, title="paired, 95 % bootstrap intervals over seeds and queries"

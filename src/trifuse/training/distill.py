@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch.nn import functional
 
+from trifuse.training.loop import Task
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from trifuse.training.loop import Task
     from trifuse.training.recipe import DistillationRecipe
 
 
@@ -27,7 +28,7 @@ class Comparison:
     features: dict[str, tuple[Tensor, Tensor]]
 
 
-class Teachable(Protocol):
+class Teachable(Task, Protocol):
     """A task that can also set its model against a teacher."""
 
     def compare(self, indices: Tensor) -> Comparison:
@@ -63,7 +64,7 @@ def distillation_losses(comparison: Comparison, recipe: DistillationRecipe) -> d
 class DistillationTask:
     """A system's task whose losses also follow a teacher."""
 
-    def __init__(self, task: Task, recipe: DistillationRecipe) -> None:
+    def __init__(self, task: Teachable, recipe: DistillationRecipe) -> None:
         self._task, self._recipe = task, recipe
         self.selection_metric = task.selection_metric
 
@@ -79,7 +80,7 @@ class DistillationTask:
 
     def losses(self, indices: Tensor) -> dict[str, Tensor]:
         """Compute the weighted losses of a batch by name."""
-        return distillation_losses(self._task.compare(indices), self._recipe)  # type: ignore[attr-defined]
+        return distillation_losses(self._task.compare(indices), self._recipe)
 
     def evaluate(self, model: Any) -> dict[str, float]:
         """Measure a model on the dev part."""

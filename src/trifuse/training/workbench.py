@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from trifuse.training.loop import Task
+    from trifuse.training.distill import Teachable
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Measured:
 class Workbench(Protocol):
     """A system's data for training and measuring any of its models."""
 
-    def task(self, model: Any, teacher: Path | None = None) -> Task:
-        """Prepare to train a model, alone or with the answers of the teacher that `teach` prepared."""
+    def task(self, model: Any, teacher: Any = None) -> Teachable:
+        """Prepare to train a model, alone or with the teacher that `teach` prepared."""
 
     def teach(self, model: Any, views: int, seed: int, folder: Path) -> Any:
         """Prepare a teacher: with `views` above 0 its answers are kept in the folder, made once."""
