@@ -17,8 +17,7 @@ from trifuse import systems
 from trifuse.artifacts import stage_folder
 from trifuse.command_line import run
 from trifuse.errors import TrifuseError
-from trifuse.serving.canary import run_canaries
-from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.probe import own_server
 from trifuse.serving.server_environment import default_location, inspect
 
 console = Console()
@@ -40,26 +39,13 @@ def main() -> None:
     step("build/train.py", *to_artifacts, "--data", data, "--model", "student", "--epochs", demo.EPOCHS)
     step("build/export_onnx.py", *to_artifacts)
     step("build/publish.py", *to_artifacts)
-    with serve(options.system, options.artifacts) as server:
+    contract = systems.contract(options.system, "demo")
+    log = options.artifacts / "tritonserver.log"
+    with own_server(options.artifacts / "model_repository", contract, default_location(), log) as server:
         folder = stage_folder(options.artifacts, options.system, "search")
         findings = demo.show(step, answer, server.grpc_url, data / "manifest.jsonl", folder)
     console.print("", *findings, sep="\n", highlight=False)
     console.print(f"[bold green]Done in {time.monotonic() - started:.0f} s.[/] Serve it with: make serve")
-
-
-def serve(system: str, artifacts: Path) -> EmbeddedTriton:
-    """Prepare the server on ports that are free, so that a server that already runs is not disturbed."""
-    contract = systems.contract(system, "demo")
-    http_port, grpc_port, metrics_port = free_ports(3)
-    return EmbeddedTriton(
-        artifacts / "model_repository",
-        server_environment=default_location(),
-        http_port=http_port,
-        grpc_port=grpc_port,
-        metrics_port=metrics_port,
-        canary=lambda running: run_canaries(running.grpc_url, [contract]),
-        log_path=artifacts / "tritonserver.log",
-    )
 
 
 def step(*command: object) -> None:

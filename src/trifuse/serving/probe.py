@@ -15,22 +15,32 @@ if TYPE_CHECKING:
     from trifuse.contracts import SystemContract
 
 
-def probe(repository: Path, contract: SystemContract, server_environment: Path) -> None:
-    """Serve a repository on free ports until every ensemble of the system has answered its canary.
+def own_server(
+    repository: Path, contract: SystemContract, server_environment: Path, log_path: Path | None = None
+) -> EmbeddedTriton:
+    """Prepare a server on free ports, so that one that already runs is not disturbed.
 
-    Raises ServerError with the server's reason, or EnvironmentSetupError when this machine cannot serve.
+    It has started when every ensemble of the system has answered its canary.
     """
     http_port, grpc_port, metrics_port = free_ports(3)
-    server = EmbeddedTriton(
+    return EmbeddedTriton(
         repository,
         server_environment=server_environment,
         http_port=http_port,
         grpc_port=grpc_port,
         metrics_port=metrics_port,
         canary=lambda running: run_canaries(running.grpc_url, [contract]),
+        log_path=log_path,
     )
+
+
+def probe(repository: Path, contract: SystemContract, server_environment: Path) -> None:
+    """Serve a repository until every ensemble of the system has answered its canary.
+
+    Raises ServerError with the server's reason, or EnvironmentSetupError when this machine cannot serve.
+    """
     try:
-        server.start().stop()
+        own_server(repository, contract, server_environment).start().stop()
     except ServerError as error:
         raise ServerError(
             f"{contract.system} was not published, for it does not work in Triton", got=error

@@ -10,8 +10,7 @@ import numpy as np
 from trifuse.client.triton import TritonClient
 from trifuse.compression.report import StageRow
 from trifuse.export.runtime import median_latencies_ms
-from trifuse.serving.canary import run_canaries
-from trifuse.serving.embedded import EmbeddedTriton, free_ports
+from trifuse.serving.probe import own_server
 from trifuse.serving.server_environment import default_location
 from trifuse.stages.quantize import BATCHES
 
@@ -21,26 +20,14 @@ if TYPE_CHECKING:
     from trifuse.stages.chain import Build
 
 
-def serve(build: Build, repository: Path) -> EmbeddedTriton:
-    """Prepare a server on ports that are free, so that one that already runs is not disturbed."""
-    http_port, grpc_port, metrics_port = free_ports(3)
-    return EmbeddedTriton(
-        repository,
-        server_environment=default_location(),
-        http_port=http_port,
-        grpc_port=grpc_port,
-        metrics_port=metrics_port,
-        canary=lambda running: run_canaries(running.grpc_url, [build.contract]),
-        log_path=repository.parent / "tritonserver.log",
-    )
-
-
 def measure_served(build: Build, repository: Path, data: Path) -> StageRow:
     """Measure quality through the server, and one client's latency of the ensemble with the most steps."""
     quality = build.component("served_quality")
     ensemble = max(build.contract.ensembles, key=lambda found: len(found.steps))
     values = quality.example_inputs(data, "validation")
-    with serve(build, repository) as server, TritonClient(server.grpc_url) as client:
+    log = repository.parent / "tritonserver.log"
+    own = own_server(repository, build.contract, default_location(), log)
+    with own as server, TritonClient(server.grpc_url) as client:
         headline = quality.measure(client, data, "validation")["headline"]
         model = build.contract.model_name(ensemble.name)
         inputs = {

@@ -9,7 +9,7 @@ import numpy as np
 from trifuse.training.metrics import average_precision, precision_at, r_precision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 K = 10
 LANGUAGES = ("zh", "en")
+_COMPARED = ("category_p_at_10", "both_p_at_10")
 # A second colour that the photo also shows counts as a hit.
 _ALTERNATIVES = {"colour": "colour_alt"}
 
@@ -39,6 +40,25 @@ def relevance(queries: Sequence[Item], items: Sequence[Item]) -> dict[str, NDArr
         if all(item.values(name) for item in items)
     }
     return found | ({"both": found["category"] & found["colour"]} if len(found) == 2 else {})
+
+
+def retrieval(
+    items: Sequence[Item], similarity_of: Callable[[str, Mapping[str, Item]], NDArray[np.floating]]
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Search items with each distinct title, in every language that they have.
+
+    `similarity_of` a language and its titles, each with the first item that bears it, is (titles, items).
+    Returns every language's report, and the values of all queries for each figure that stages compare.
+    """
+    report, values = {}, []
+    for language in LANGUAGES:
+        titles = distinct_titles(items, language)
+        if titles:
+            similarity, queries = similarity_of(language, titles), list(titles.values())
+            report[language] = language_report(similarity, queries, items)
+            values.append(query_values(similarity, queries, items))
+    compared = [name for name in _COMPARED if values and all(name in found for found in values)]
+    return report, {name: [value for found in values for value in found[name]] for name in compared}
 
 
 def language_report(

@@ -10,14 +10,7 @@ from rich.table import Table
 from trifuse.catalog import Item, read_catalog
 from trifuse.client.encoding import bytes_tensor
 from trifuse.systems.product.client import ProductClient
-from trifuse.systems.product.quality import (
-    LANGUAGES,
-    distinct_titles,
-    language_report,
-    match_pairs,
-    query_values,
-    title_of,
-)
+from trifuse.systems.product.quality import LANGUAGES, match_pairs, retrieval, title_of
 from trifuse.training.metrics import area_under_roc
 
 if TYPE_CHECKING:
@@ -36,18 +29,8 @@ def measure(triton: TritonClient, manifest: Path, split: str) -> dict[str, Any]:
     items = read_catalog(manifest, split)
     products = ProductClient(triton)
     photos = products.embed_image(item.path for item in items)
-    languages, values = {}, []
-    for language in LANGUAGES:
-        queries = distinct_titles(items, language)
-        if queries:
-            similarity = products.embed_text(list(queries)) @ photos.T
-            languages[language] = language_report(similarity, list(queries.values()), items)
-            values.append(query_values(similarity, list(queries.values()), items))
-    headline = {
-        name: float(np.mean([value for found in values for value in found[name]]))
-        for name in ("category_p_at_10", "both_p_at_10")
-        if values and all(name in found for found in values)
-    }
+    languages, queries = retrieval(items, lambda _, titles: products.embed_text(list(titles)) @ photos.T)
+    headline = {name: float(np.mean(values)) for name, values in queries.items()}
     headline["match_auc"] = _match_auc(products, items)
     return {"photos": len(items), "headline": headline, "languages": languages}
 

@@ -19,10 +19,10 @@ from trifuse.models.resnet import ResNetSize, load_backbone, load_weights, size_
 from trifuse.preprocessing.image import ImageSettings
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
 from trifuse.systems.product.data import ProductData, load_data, split_dev
-from trifuse.systems.product.evaluation import Embedded, Parts, embed, match_scores, pixels
+from trifuse.systems.product.evaluation import Parts, embed, match_scores, pixels
 from trifuse.systems.product.model import ProductModel, build_model
 from trifuse.systems.product.preprocess import TOKENIZER
-from trifuse.systems.product.quality import LANGUAGES, distinct_titles, language_report, query_values
+from trifuse.systems.product.quality import LANGUAGES, retrieval
 from trifuse.systems.product.task import ProductTask
 from trifuse.systems.product.teacher import CachedTeacher, LiveTeacher, Teacher, cache_answers
 from trifuse.training import distributed
@@ -154,12 +154,14 @@ class Workbench:
         """Measure retrieval and matching on the validation part, in each language that it has."""
         data = self._validation
         embedded = embed(model, data, self._settings)
-        report, values = _retrieval(embedded, data)
-        queries = {
-            name: [value for language in values for value in language[name]]
-            for name in ("category_p_at_10", "both_p_at_10")
-            if values and all(name in language for language in values)
-        }
+        index = {item.id: position for position, item in enumerate(data.items)}
+
+        def similarity(language: str, titles: Mapping[str, Item]) -> NDArray[np.floating]:
+            rows = torch.tensor([index[item.id] for item in titles.values()])
+            text = embedded.text[LANGUAGES.index(language)][rows]
+            return np.asarray((text @ embedded.image.T).cpu())
+
+        report, queries = retrieval(data.items, similarity)
         queries["match_auc"] = placement_values(*match_scores(model, embedded, data)).tolist()
         return Measured({name: float(np.mean(found)) for name, found in queries.items()}, queries, report)
 
@@ -194,17 +196,3 @@ class Workbench:
     @cached_property
     def _validation(self) -> ProductData:
         return self._load(read_catalog(self._manifest, "validation"))
-
-
-def _retrieval(embedded: Embedded, data: ProductData) -> tuple[dict[str, Any], list[dict[str, list[float]]]]:
-    """Search with each distinct title: every language's report, and the values of its queries."""
-    index = {item.id: position for position, item in enumerate(data.items)}
-    report, values = {}, []
-    for language, text in zip(LANGUAGES, embedded.text, strict=True):
-        queries = list(distinct_titles(data.items, language).values())
-        if queries:
-            rows = torch.tensor([index[query.id] for query in queries])
-            similarity = (text[rows] @ embedded.image.T).cpu().numpy()
-            report[language] = language_report(similarity, queries, data.items)
-            values.append(query_values(similarity, queries, data.items))
-    return report, values
