@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from trifuse.artifacts import read_manifest, stage_folder
+from trifuse.errors import ArtifactError
 from trifuse.stages.chain import TRAIN, Build
 from trifuse.systems import available
 
@@ -21,9 +22,16 @@ def build_parser(description: str | None) -> argparse.ArgumentParser:
 def trained_build(arguments: argparse.Namespace) -> Build:
     """Take up the build whose training is in the artifact root: its profile and seed.
 
-    Raises ArtifactError when nothing was trained.
+    Raises ArtifactError when nothing was trained, or by an older Trifuse.
     """
-    trained = read_manifest(stage_folder(arguments.artifacts, arguments.system, TRAIN))
+    folder = stage_folder(arguments.artifacts, arguments.system, TRAIN)
+    trained = read_manifest(folder)
+    if "seed" not in trained.details:
+        raise ArtifactError(
+            f"{folder} does not say what seed it was trained with",
+            got="a manifest of an older version",
+            hint="Train again with build/train.py",
+        )
     return Build(arguments.system, trained.profile, arguments.artifacts, trained.details["seed"])
 
 
