@@ -127,7 +127,10 @@ _RECIPES = {
             training=TrainingRecipe(epochs=60, batch_size=64, learning_rate=3e-3),
         ),
         distillation=DistillationRecipe(cached_views=6, feature_weight=3.0, tolerance=0.04),
-        pruning=PruningRecipe(training=TrainingRecipe(epochs=6, batch_size=64, learning_rate=1e-3)),
+        # The dev part has some 300 photos: its figures are no more certain than this.
+        pruning=PruningRecipe(
+            training=TrainingRecipe(epochs=20, batch_size=64, learning_rate=3e-3), tolerance=0.04
+        ),
         quantization=QuantizationRecipe(),
     ),
     "full": ProductRecipe(
