@@ -80,13 +80,18 @@ def first_items(arrays: Mapping[str, NDArray[np.generic]], batch: int) -> Arrays
 
 
 def median_latencies_ms(calls: Mapping[Key, Callable[[], object]], repeats: int) -> dict[Key, float]:
-    """Time calls in turn, so that whatever slows the machine slows all of them; the medians after warm-up."""
+    """Time calls in turn, so that whatever slows the machine slows all of them; the medians after warm-up.
+
+    Before each timed call the same one is made untimed: in a server that serves one model, its weights are
+    in the caches, and not those of the other models that it is compared with here.
+    """
     for call in calls.values():
         for _ in range(_WARM_UP):
             call()
     times: dict[Key, list[float]] = {key: [] for key in calls}
     for _ in track(range(repeats), "timing", transient=True):
         for key, call in calls.items():
+            call()
             started = time.perf_counter()
             call()
             times[key].append((time.perf_counter() - started) * 1000)
