@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from trifuse.errors import ArtifactError, ContractMismatchError
 
@@ -57,10 +57,28 @@ def digest(path: Path) -> str:
 def write_file(path: Path, content: bytes | str) -> None:
     """Write a file so that readers see the old content or the new, never a part."""
     data = content.encode() if isinstance(content, str) else content
+    with new_file(path, "wb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """Yield a file, of bytes or of UTF-8 text, that takes the place of `path` when the block succeeds.
+
+    Text keeps the line ends that are written. A block that raises, or a process killed inside it, leaves
+    `path` as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        str(mode),
+        encoding="utf-8" if mode == "w" else None,
+        newline="" if mode == "w" else None,
+        dir=path.parent,
+        prefix=f".{path.name}.",
+        delete=False,
+    ) as file:
         try:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), 0o644)

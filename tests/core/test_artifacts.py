@@ -101,6 +101,24 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
 
 
+def test_a_new_file_takes_the_place_of_the_old_one_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    artifacts.write_file(path, "old")
+
+    def write(rows: list[str]) -> None:
+        with artifacts.new_file(path) as file:
+            for row in rows:
+                file.write(row + "\r\n")
+                assert path.read_text() == "old"
+
+    with pytest.raises(TypeError):
+        write(["裙", None])
+    assert [file.name for file in tmp_path.iterdir()] == ["rows.csv"]
+    write(["裙", "包"])
+    assert path.read_bytes() == "裙\r\n包\r\n".encode()
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
 def test_written_files_are_whole_and_readable(tmp_path: Path) -> None:
     artifacts.write_file(tmp_path / "deep" / "file.txt", "简约")
     assert (tmp_path / "deep" / "file.txt").read_text() == "简约"
