@@ -1,4 +1,4 @@
-"""Generates a shop: product photos as JPEG files, and a manifest with titles in Chinese and English."""
+"""Generates a shop: product photos, a manifest with titles in Chinese and English, and purchase histories."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from rich.progress import track
 
 from trifuse.artifacts import write_file
 from trifuse.errors import ConfigurationError
+from trifuse.systems.product import shoppers
 from trifuse.systems.product.catalogue import Product, products
 from trifuse.systems.product.rendering.photo import encode, render
 from trifuse.systems.product.titles import CATEGORIES, COLOURS
@@ -33,6 +34,7 @@ DEFAULT_ITEMS = 2400
 _REVISION = 1
 _MAKE_STREAM, _TAKE_STREAM = 1, 2
 _PHOTOS_PER_TASK = 16
+_SHOPPERS_PER_PRODUCT = 2
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,11 @@ class _Photo:
 
 
 def generate(output: Path, *, items: int, seed: int, workers: int | None = None) -> Path:
-    """Render `items` photos into a folder and return its manifest, which is written last.
+    """Render `items` photos into a folder and return its manifest, which is written after them.
 
-    Equal seeds give equal photos, whatever the number of workers (default: one a core). Photos of the seed
-    that are already there are kept, so that a stopped run goes on; others are replaced where the names clash.
-    Raises ConfigurationError.
+    Purchases by two shoppers for every product follow, in `transactions.csv`. Equal seeds give equal photos,
+    whatever the number of workers (default: one a core). Photos of the seed that are already there are kept,
+    so that a stopped run goes on; others are replaced where the names clash. Raises ConfigurationError.
     """
     if items < 1 or seed < 0:
         raise ConfigurationError(
@@ -72,12 +74,15 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
     manifest = output / "manifest.jsonl"
     _refuse_foreign(manifest)
     manifest.unlink(missing_ok=True)
+    (output / shoppers.FILE_NAME).unlink(missing_ok=True)
     _remove_unfinished(output / "images")
     missing = [photo for photo in photos if not _is_made(output / photo.path, seed)]
     if missing:
         _take_all(output, missing, seed, workers or len(os.sched_getaffinity(0)))
     rows = (json.dumps(_row(photo), ensure_ascii=False) for photo in photos)
     write_file(manifest, "\n".join(rows) + "\n")
+    sold = len({photo.product_id for photo in photos})
+    shoppers.write_transactions(manifest, users=_SHOPPERS_PER_PRODUCT * sold, seed=seed)
     return manifest
 
 
