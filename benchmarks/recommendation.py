@@ -1,0 +1,159 @@
+"""Which products will users buy in the last week? MAP@12 and recall@12 of each source, and of the blend.
+
+`python benchmarks/recommendation.py --transactions transactions.csv --vectors FILE.npz`: the arrays `ids`
+(product ids) and `vectors` (n, dimensions) of unit length. Settings are chosen for every method on the week
+before the last, the dev week; then each is fitted on all but the last week and tried on that, the test week.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from trifuse.artifacts import digest, write_file
+from trifuse.command_line import run
+from trifuse.reporting import machine
+from trifuse.retrieval.collaborative import fit
+from trifuse.retrieval.exact_neighbours import ExactNeighbours
+from trifuse.retrieval.recommendation_quality import (
+    TOP,
+    average_precisions,
+    cases,
+    choose_settings,
+    gather_all,
+    groups,
+    rank_all,
+    recalls,
+)
+from trifuse.retrieval.recommender import Recommender, Settings
+from trifuse.retrieval.transactions import read_transactions, split_by_time
+from trifuse.training.bootstrap import paired_bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from trifuse.retrieval.recommendation_quality import Group
+    from trifuse.retrieval.transactions import Transactions
+
+_Grid = dict[str, tuple[float, ...]]
+_RATES: _Grid = {"exponent": (0.5, 0.65, 0.8, 1.0), "repeat": (8.0, 16.0, 32.0)}
+_HISTORY: _Grid = {"popularity": (0.03, 0.1, 0.3), "half_life_days": (30.0, 90.0, 365.0)}
+_CONTENT: _Grid = {"kernel_width": (0.03, 0.06, 0.1, 0.2, 0.4)}
+_BLEND: _Grid = {"content": (0.3, 0.6, 1.0, 1.6)}
+_COLD: _Grid = {"new_user": (0.0, 1.0, 2.0), "new_product": (0.0, 1.0, 2.0)}
+BESTSELLERS, BLENDED = "bestsellers of the week before", "blended"
+# Where the search for each method's settings begins, and what it may change: first by MAP@12 of all users,
+# then what concerns cold users and cold products by the objective that counts these apart.
+_METHODS: dict[str, tuple[Settings, _Grid, _Grid]] = {
+    "popularity": (Settings(collaborative=0.0, content=0.0), _RATES, {}),
+    "collaborative only": (Settings(content=0.0), _RATES | _HISTORY, {}),
+    "content only": (Settings(collaborative=0.0), _CONTENT | _RATES | _HISTORY, _COLD),
+    BLENDED: (Settings(), _CONTENT | _BLEND | _RATES | _HISTORY, _COLD),
+}
+_METRICS = {"map_at_12": average_precisions, "recall_at_12": recalls}
+_RESAMPLES = 2000
+
+log = Console(stderr=True)
+
+
+def main() -> None:
+    """Choose settings on the dev week, measure on the test week, print the table."""
+    options = parse()
+    before, test = split_by_time(read_transactions(options.transactions))
+    nearest = ExactNeighbours.read(options.vectors, Settings().content_neighbours)
+    settings = choose_on_dev_week(before, nearest)
+    found = cases(before, test)
+    measured = groups(found, before)
+    statistics = fit(before)
+    evidence = gather_all(Recommender(statistics, Settings()), found, nearest)
+    rankings = {BESTSELLERS: [bestsellers(before)] * len(found)} | {
+        method: rank_all(Recommender(statistics, chosen), evidence) for method, chosen in settings.items()
+    }
+    results = {group.name: measure(rankings, group) for group in measured}
+    for table in tables(results):
+        Console().print(table)
+    if options.output:
+        origin = {"transactions": digest(options.transactions), "vectors": digest(options.vectors)}
+        chosen_settings = {method: asdict(chosen) for method, chosen in settings.items()}
+        report = {"machine": machine(), **origin, "settings": chosen_settings, "test_week": results}
+        write_file(options.output, json.dumps(report, indent=1) + "\n")
+
+
+def choose_on_dev_week(before: Transactions, nearest: ExactNeighbours) -> dict[str, Settings]:
+    """Choose every method's settings, with what was known before the dev week."""
+    train, dev = split_by_time(before)
+    statistics, found = fit(train), cases(train, dev)
+    evidence, measured = gather_all(Recommender(statistics, Settings()), found, nearest), groups(found, train)
+    chosen = {}
+    for method, (start, general, cold) in _METHODS.items():
+        log.print(f"[bold cyan]▸ settings of {method}[/]")
+        recommender = Recommender(statistics, start)
+        recommender = choose_settings(recommender, evidence, measured[:1], general, log.print)
+        chosen[method] = choose_settings(recommender, evidence, measured, cold, log.print).settings
+    return chosen
+
+
+def bestsellers(before: Transactions) -> list[str]:
+    """List what was bought most in the last week before the test: the same for all, the usual baseline."""
+    _, week = split_by_time(before)
+    return [product for product, _ in Counter(week.products.tolist()).most_common(TOP)]
+
+
+def measure(rankings: Mapping[str, Sequence[Sequence[str]]], group: Group) -> dict[str, Any]:
+    """Measure all methods on a group, with 95 % intervals over users; `behind` compares with the blend."""
+    report: dict[str, Any] = {"users": len(group.cases), "wanted": sum(map(len, group.wanted))}
+    for metric, values_of in _METRICS.items():
+        values = {method: values_of(ranked, group) for method, ranked in rankings.items()}
+        report[metric] = {
+            method: asdict(paired_bootstrap(found, resamples=_RESAMPLES))
+            | {"behind": asdict(paired_bootstrap(values[BLENDED] - found, resamples=_RESAMPLES))}
+            for method, found in values.items()
+        }
+    return report
+
+
+def tables(results: Mapping[str, Mapping[str, Any]]) -> list[Table]:
+    """Show a table a group: each method's metrics and how far it is behind the blend."""
+    return [_table(name, group) for name, group in results.items()]
+
+
+def _table(name: str, group: Mapping[str, Any]) -> Table:
+    table = Table(title=f"{name} ({group['users']} users, {group['wanted']} purchases to find)")
+    for heading in (
+        "method",
+        *(f"{metric} {part}" for metric in _METRICS for part in ("", "blended − this")),
+    ):
+        table.add_column(
+            heading.strip().replace("_at_", "@"), justify="left" if heading == "method" else "right"
+        )
+    for method in group["map_at_12"]:
+        cells = []
+        for metric in _METRICS:
+            found = group[metric][method]
+            cells += [_interval(found), "" if method == BLENDED else _interval(found["behind"])]
+        table.add_row(method, *cells)
+    return table
+
+
+def _interval(found: Mapping[str, float]) -> str:
+    return f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--transactions", type=Path, required=True, help="CSV: time,user_id,product_id")
+    parser.add_argument("--vectors", type=Path, required=True, help=".npz with ids and vectors")
+    parser.add_argument("--output", type=Path, help="where to write the results as JSON")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
