@@ -147,7 +147,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a stage's manifest. Raises ArtifactError when the stage was not run or the file is damaged."""
     path = folder / MANIFEST
     try:
-        return Manifest(**json.loads(path.read_text()))
+        return Manifest(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ArtifactError(
             "this stage has not been run", got=f"no {path}", hint=f"Run the {folder.name} stage first"

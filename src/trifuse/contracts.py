@@ -40,6 +40,16 @@ class ModelSpec:
 
 
 @dataclass(frozen=True)
+class ServiceSpec(ModelSpec):
+    """A Python model over data of the user; its tensors have no batch axis, and `dims` are whole shapes.
+
+    `holds_data` says that it keeps the data in its memory; other services only call models.
+    """
+
+    holds_data: bool = False
+
+
+@dataclass(frozen=True)
 class EnsembleSpec:
     """A chain of models that a client calls by one name; tensors connect by equal names."""
 
@@ -53,7 +63,9 @@ class EnsembleSpec:
 class SystemContract:
     """The tensors, settings and ensembles of one system at one profile.
 
-    `settings` hold every number that preprocessing and the models must agree on.
+    `settings` hold every number that preprocessing and the models must agree on. `services` are Python models
+    over data of the user, such as a catalogue's index; they take one request at a time and have versions of
+    their own.
     """
 
     system: str
@@ -63,11 +75,17 @@ class SystemContract:
     parts: tuple[ModelSpec, ...]
     ensembles: tuple[EnsembleSpec, ...]
     settings: Mapping[str, object] = field(default_factory=dict)
+    services: tuple[ServiceSpec, ...] = ()
 
     @property
     def hash(self) -> str:
-        """Identify the contract: equal hashes mean that artifacts fit together."""
-        canonical = json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
+        """Identify the contract: equal hashes mean that artifacts fit together.
+
+        Services do not count: they can change without other weights.
+        """
+        content = asdict(self)
+        del content["services"]
+        canonical = json.dumps(content, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
     def model_name(self, part: str) -> str:
@@ -78,12 +96,16 @@ class SystemContract:
         """Find the preprocessing step or an ONNX part by name. Raises ConfigurationError."""
         return _find(name, (self.preprocess, *self.parts), "model")
 
+    def service(self, name: str) -> ServiceSpec:
+        """Find a service by name. Raises ConfigurationError."""
+        return _find(name, self.services, "service")
+
     def ensemble(self, name: str) -> EnsembleSpec:
         """Find an ensemble by name. Raises ConfigurationError."""
         return _find(name, self.ensembles, "ensemble")
 
 
-_Named = TypeVar("_Named", ModelSpec, EnsembleSpec)
+_Named = TypeVar("_Named", ModelSpec, ServiceSpec, EnsembleSpec)
 
 
 def _find(name: str, candidates: tuple[_Named, ...], kind: str) -> _Named:

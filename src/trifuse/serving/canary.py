@@ -1,4 +1,4 @@
-"""Prove that a server answers: one real inference through every ensemble, with numbers as the answer."""
+"""Prove that a server answers: one real inference through every ensemble and every published service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trifuse.client.triton import TritonClient
-from trifuse.errors import ServerError, TrifuseError
+from trifuse.errors import InputError, ServerError, TrifuseError
 from trifuse.systems import component
 
 if TYPE_CHECKING:
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trifuse.contracts import SystemContract
+    from trifuse.contracts import ServiceSpec, SystemContract
 
 _TIMEOUT_S = 60
 
 
 def run_canaries(grpc_url: str, contracts: Iterable[SystemContract]) -> None:
-    """Call every ensemble of the systems with its system's canary inputs.
+    """Call every ensemble and every published service of the systems with the systems' canary inputs.
 
-    Raises ServerError when one fails or when a number in its answer is not finite.
+    Raises ServerError when one fails or when a number in an ensemble's answer is not finite.
     """
     with TritonClient(grpc_url, timeout_s=_TIMEOUT_S) as client:
         for contract in contracts:
@@ -37,6 +37,23 @@ def run_canaries(grpc_url: str, contracts: Iterable[SystemContract]) -> None:
                 except TrifuseError as error:
                     raise ServerError(f"the canary inference through {model} failed", got=error) from error
                 _check_finite(model, answer)
+            for service in contract.services:
+                _try_service(client, contract.model_name(service.name), service, values)
+
+
+def _try_service(
+    client: TritonClient, model: str, service: ServiceSpec, values: Mapping[str, NDArray[Any]]
+) -> None:
+    """Call a service once, if it was published."""
+    try:
+        client.metadata(model)
+    except InputError:
+        return
+    inputs = {tensor.name: values[tensor.name][0] for tensor in service.inputs if tensor.name in values}
+    try:
+        client.infer(model, inputs)
+    except TrifuseError as error:
+        raise ServerError(f"the canary inference through {model} failed", got=error) from error
 
 
 def _check_finite(model: str, answer: Mapping[str, NDArray[Any]]) -> None:

@@ -48,9 +48,17 @@ class LiveServer:
         for ensemble in contract.ensembles:
             self._load(contract.model_name(ensemble.name), version)
 
+    def load_service(self, model: str, version: int) -> None:
+        """Load a service's model, whose configuration names the version. Raises ServerError."""
+        self._load(model, version)
+
+    def load(self, model: str) -> None:
+        """Load a model as the repository has it. Raises ServerError."""
+        self._call("load_model", model)
+
     def _load(self, model: str, version: int) -> None:
         try:
-            self._call("load_model", model)
+            self.load(model)
             loaded = self._call("get_model_metadata", model).versions
         except InputError as error:
             raise ServerError(f"the server at {self._endpoint.url} cannot load {model}", got=error) from error

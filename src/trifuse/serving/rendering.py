@@ -17,13 +17,14 @@ from trifuse import systems
 from trifuse.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from trifuse.contracts import EnsembleSpec, ModelSpec, SystemContract, TensorSpec
+    from trifuse.contracts import EnsembleSpec, ModelSpec, ServiceSpec, SystemContract, TensorSpec
 
 # More threads than these bring one inference little; further cores serve further requests.
 _MAXIMUM_THREADS = 4
 # In the embedded server every instance is a process that loads its own weights, so that many cores would
 # use up the memory; those of the preprocessing are small.
 _MAXIMUM_PART_INSTANCES, _MAXIMUM_PREPROCESS_INSTANCES = 2, 4
+_LEAST_SERVICE_INSTANCES = 4
 _DEFINITION_PROFILE, _DEFINITION_VERSION, _DEFINITION_CORES = "full", 1, 4
 
 
@@ -41,7 +42,14 @@ def render(contract: SystemContract, version: int, cores: int) -> dict[str, str]
 def definition(system: str) -> dict[str, str]:
     """Render what model_repository/ in git holds: the full profile, version 1, for four cores."""
     contract = systems.contract(system, _DEFINITION_PROFILE)
-    return render(contract, _DEFINITION_VERSION, _DEFINITION_CORES)
+    services = render_services(contract, _DEFINITION_VERSION, _DEFINITION_CORES)
+    return render(contract, _DEFINITION_VERSION, _DEFINITION_CORES) | services
+
+
+def render_services(contract: SystemContract, version: int, cores: int) -> dict[str, str]:
+    """Write every service's config.pbtxt, by model name; `version` is the one that answers."""
+    configs = [_service(contract, service, version, cores) for service in contract.services]
+    return {config.name: _header(contract, config, cores) + _text(config) for config in configs}
 
 
 def _header(contract: SystemContract, config: ModelConfig, cores: int) -> str:
@@ -80,6 +88,18 @@ def _model(contract: SystemContract, model: ModelSpec, *, backend: str, instance
     return config
 
 
+def _service(contract: SystemContract, service: ServiceSpec, version: int, cores: int) -> ModelConfig:
+    config = _interface(contract, service, max_batch_size=0)
+    config.backend = "python"
+    config.version_policy.specific.versions.append(version)
+    # One instance holds the data in memory; one that only calls other models waits for them most of the time.
+    instances = 1 if service.holds_data else max(_LEAST_SERVICE_INSTANCES, 2 * cores)
+    config.instance_group.append(ModelInstanceGroup(count=instances, kind=ModelInstanceGroup.KIND_CPU))
+    config.parameters["profile"].string_value = contract.profile
+    config.parameters["contract_hash"].string_value = contract.hash
+    return config
+
+
 def _ensemble(contract: SystemContract, ensemble: EnsembleSpec, version: int) -> ModelConfig:
     config = _interface(contract, ensemble)
     config.platform = "ensemble"
@@ -107,10 +127,12 @@ def _ensemble(contract: SystemContract, ensemble: EnsembleSpec, version: int) ->
     return config
 
 
-def _interface(contract: SystemContract, model: ModelSpec | EnsembleSpec) -> ModelConfig:
+def _interface(
+    contract: SystemContract, model: ModelSpec | EnsembleSpec, max_batch_size: int | None = None
+) -> ModelConfig:
     return ModelConfig(
         name=contract.model_name(model.name),
-        max_batch_size=contract.max_batch_size,
+        max_batch_size=contract.max_batch_size if max_batch_size is None else max_batch_size,
         input=[
             ModelInput(
                 name=tensor.name, data_type=_data_type(tensor), dims=tensor.dims, optional=tensor.optional

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from trifuse import systems
 from trifuse.artifacts import Manifest, digest
-from trifuse.errors import ArtifactError, ContractMismatchError
+from trifuse.errors import ArtifactError, ConfigurationError, ContractMismatchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,7 +45,7 @@ def published_versions(repository: Path, system: str) -> dict[int, Manifest]:
     bundles = {}
     for path in repository.glob(f"{system}-*.json"):
         try:
-            manifest = Manifest(**json.loads(path.read_text()))
+            manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
             bundles[int(manifest.details["version"])] = manifest
         except (ValueError, TypeError, KeyError) as error:
             raise ArtifactError(f"the bundle manifest {path} cannot be read", got=error) from error
@@ -63,6 +63,16 @@ def published_systems(repository: Path) -> list[tuple[SystemContract, int]]:
         _check_sizes(repository, contract.system, version)
         published.append((contract, version))
     return published
+
+
+def published_contract(repository: Path, system: str) -> SystemContract:
+    """Find a published system's contract. Raises ConfigurationError when it was not published there."""
+    for contract, _ in published_systems(repository):
+        if contract.system == system:
+            return contract
+    raise ConfigurationError(
+        f"{system} is not published in {repository}", hint=f"Run: python build/publish.py {system}"
+    )
 
 
 def served_version(repository: Path, contract: SystemContract) -> int:
