@@ -204,7 +204,7 @@ def test_metrics_of_a_ranking():
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
-    """Purchases of a small generated shop, and vectors that say roughly what a product looks like."""
+    """Purchases of a small generated shop, and neighbours by roughly what a product looks like."""
     folder, items, rng = tmp_path_factory.mktemp("shop"), catalogue(300), np.random.default_rng(0)
     rows = [f"{time.isoformat()},{user},{name}" for time, user, name in simulate(items, users=700, seed=1)]
     (folder / "transactions.csv").write_text("\n".join([HEADER, *rows]))
@@ -214,13 +214,12 @@ def generated(tmp_path_factory):
         vectors += rng.normal(size=(kind.max() + 1, 64))[kind]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     ids = np.array([item.attributes["product_id"] for item in items])
-    np.savez(folder / "vectors.npz", ids=ids, vectors=vectors.astype(np.float32))
-    return folder
+    return folder, ExactNeighbours(ids.tolist(), vectors.astype(np.float32), 100)
 
 
 def test_in_a_generated_shop_the_blend_beats_popularity(generated):
-    before, test = split_by_time(read_transactions(generated / "transactions.csv"))
-    nearest = ExactNeighbours.read(generated / "vectors.npz", 100)
+    folder, nearest = generated
+    before, test = split_by_time(read_transactions(folder / "transactions.csv"))
     found, statistics = cases(before, test), fit(before)
     everyone = groups(found, before)[0]
     means = []
@@ -233,8 +232,8 @@ def test_in_a_generated_shop_the_blend_beats_popularity(generated):
 
 
 def test_settings_are_chosen_by_what_foresees_the_week(generated):
-    before, test = split_by_time(read_transactions(generated / "transactions.csv"))
-    nearest = ExactNeighbours.read(generated / "vectors.npz", 100)
+    folder, nearest = generated
+    before, test = split_by_time(read_transactions(folder / "transactions.csv"))
     found, lines = cases(before, test), []
     recommender = Recommender(fit(before), Settings(exponent=0.0, content=0.0, collaborative=0.0))
     evidence, measured = gather_all(recommender, found, nearest), groups(found, before)
@@ -242,17 +241,3 @@ def test_settings_are_chosen_by_what_foresees_the_week(generated):
     chosen = choose_settings(recommender, evidence, measured, grid, lines.append)
     assert (chosen.settings.exponent, chosen.settings.collaborative) == (0.65, 1.0)
     assert len(lines) == 2
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"ids": ["a"]}, "cannot be read"),
-        ({"ids": ["a", "a"], "vectors": np.eye(2)}, "1 different ids"),
-        ({"ids": ["a", "b"], "vectors": 2 * np.eye(2)}, "lengths from 2.000 to 2.000"),
-    ],
-)
-def test_vectors_that_cannot_be_used_are_named(tmp_path, arrays, message):
-    np.savez(tmp_path / "vectors.npz", **arrays)
-    with pytest.raises(ArtifactError, match=message):
-        ExactNeighbours.read(tmp_path / "vectors.npz", 5)

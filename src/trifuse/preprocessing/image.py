@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _FORMATS = ("JPEG", "PNG", "WEBP")
+_HASH_SIDE = 16
 _ORIENTATION = ExifTags.Base.Orientation
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -86,6 +87,23 @@ def normalise(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.
     for channel in range(3):
         np.take(settings.lookup[channel], pixels[..., channel], out=out[channel])
     return out
+
+
+def difference_hash(data: bytes) -> bytes:
+    """Hash a photo to 256 bits (32 bytes) that hardly change when it is resized or encoded anew.
+
+    Each bit says whether a cell is brighter than its left neighbour, in a grid of 16 × 17; of unequal photos
+    about half of the bits differ. Raises InputError. Source:
+    https://www.hackerfactor.com/blog/?/archives/529-Kind-of-Like-That.html
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+            image.draft("L", (_HASH_SIDE * 4, _HASH_SIDE * 4))
+            grid = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError("the image is damaged", got=error, hint="Send the complete file") from error
+    cells = np.asarray(grid).astype(np.int16)
+    return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes()
 
 
 def preprocess_image(data: bytes, settings: ImageSettings) -> NDArray[np.float32]:

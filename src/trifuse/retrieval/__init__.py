@@ -1,1 +1,1 @@
-"""The catalogue's index: vectors by key, with attributes to filter by. To serve it takes numpy and faiss."""
+"""Search over catalogues: vectors, words, filters, and what people bought."""

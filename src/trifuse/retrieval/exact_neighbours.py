@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.errors import ArtifactError
+from trifuse.retrieval.index import CatalogueIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,26 +30,9 @@ class ExactNeighbours:
         }
 
     @classmethod
-    def read(cls, path: Path, top: int) -> ExactNeighbours:
-        """Read an .npz file with `ids` (n,) and `vectors` (n, dimensions). Raises ArtifactError."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                ids, vectors = arrays["ids"], arrays["vectors"].astype(np.float32)
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise ArtifactError(f"the vectors {path} cannot be read", got=error) from error
-        if vectors.ndim != 2 or ids.shape != vectors.shape[:1] or len(set(ids.tolist())) != len(ids):
-            raise ArtifactError(
-                f"{path} does not hold a vector a product",
-                got=f"ids {ids.shape}, vectors {vectors.shape}, {len(set(ids.tolist()))} different ids",
-                expected="ids (n,), all different, and vectors (n, dimensions)",
-            )
-        lengths = np.linalg.norm(vectors, axis=1)
-        if not np.allclose(lengths, 1.0, atol=1e-2):
-            raise ArtifactError(
-                f"the vectors of {path} are not of unit length",
-                got=f"lengths from {lengths.min():.3f} to {lengths.max():.3f}",
-            )
-        return cls(ids.tolist(), vectors, top)
+    def of_index(cls, folder: Path, top: int) -> ExactNeighbours:
+        """Rank the products of a published index. Raises ArtifactError."""
+        return cls(*CatalogueIndex.load(folder).product_vectors(), top)
 
     def __call__(self, product_ids: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
         """List up to `top` (product id, cosine) for every product, the best first; none for an unknown."""

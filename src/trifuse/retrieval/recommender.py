@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MODEL = "recommender"
 PARTS = ("collaborative", "content", "popularity", "repeat")
 POPULAR = "popular"
 
@@ -178,7 +179,7 @@ class Recommender:
         """Read what `save` wrote. Raises ArtifactError."""
         path = folder / _SETTINGS
         try:
-            settings = Settings(**json.loads(path.read_text()))
+            settings = Settings(**json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError) as error:
             raise ArtifactError(
                 f"the recommender's settings {path} cannot be read",

@@ -86,7 +86,7 @@ def load_vectors(folder: Path) -> Vectors:
 def read_header(folder: Path) -> dict[str, Any]:
     """Read what a folder of vectors says of itself. Raises ArtifactError."""
     try:
-        header: dict[str, Any] = json.loads((folder / HEADER).read_text())
+        header: dict[str, Any] = json.loads((folder / HEADER).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ArtifactError(
             f"{folder} holds no vectors", got=error, hint="Build the index of the catalogue first"

@@ -1,0 +1,50 @@
+"""Turns text into the words that lexical search compares: Chinese, Japanese and Korean without spaces too."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[^\W_])+(?:[-_./](?:(?![{_CJK}])[^\W_])+)*")
+_SEPARATORS = re.compile(r"[-_./]")
+_IS_CJK = re.compile(f"[{_CJK}]")
+
+
+def document_words(text: str) -> list[str]:
+    """List a document's words: of CJK text all characters and pairs of neighbours, of codes the parts too."""
+    words = []
+    for run in _runs(text):
+        if _IS_CJK.match(run):
+            words += [*run, *_pairs(run)]
+        else:
+            words += [code(run), *(_SEPARATORS.split(run) if _SEPARATORS.search(run) else ())]
+    return words
+
+
+def query_words(text: str) -> list[str]:
+    """List a query's words, each once: of CJK text pairs of neighbours, or a character that stands alone."""
+    words = []
+    for run in _runs(text):
+        if _IS_CJK.match(run):
+            words += _pairs(run) or [run]
+        else:
+            words.append(code(run))
+    return list(dict.fromkeys(words))
+
+
+def code(text: str) -> str:
+    """Normalise an article number: letter case, width and separators do not count."""
+    return _SEPARATORS.sub("", unicodedata.normalize("NFKC", text).casefold().strip())
+
+
+def _runs(text: str) -> Iterator[str]:
+    return (match.group() for match in _RUN.finditer(unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[start : start + 2] for start in range(len(run) - 1)]
