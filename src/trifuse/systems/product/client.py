@@ -3,60 +3,24 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from PIL import Image
 
-from trifuse.client.batching import batches
-from trifuse.client.encoding import bytes_tensor, file_bytes, text_bytes
+from trifuse.client.encoding import bytes_tensor, text_bytes
 from trifuse.client.operations import drive, drive_asynchronous
-from trifuse.errors import InputError
-from trifuse.systems import PROFILES, contract
-from trifuse.systems.product.contract import EMBEDDING_DIM
+from trifuse.systems.product import calls
+from trifuse.systems.product.calls import Described, Hit, Match, Photo, Product, Recommended
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from trifuse.client import Answer, AsyncTritonClient, TritonClient
 
-Photo = bytes | Path
-EMBEDDING_MODELS = {"image": "product_embed_image", "text": "product_embed_text"}
-
-
-@dataclass(frozen=True)
-class Match:
-    """How well a photo and a text belong together: a probability, and the fused vector (256,).
-
-    `version` is the published version that said so.
-    """
-
-    score: float
-    fused: NDArray[np.float32]
-    version: int
-
-    @property
-    def is_match(self) -> bool:
-        """Say whether a match is likelier than not; the score is calibrated."""
-        return self.score >= 0.5
-
-
-@dataclass(frozen=True)
-class Product:
-    """A product by its photo, its title or both."""
-
-    image: Photo | None = None
-    text: str | None = None
-
-
-class _Request(NamedTuple):
-    model: str
-    inputs: dict[str, NDArray[np.object_]]
-    outputs: tuple[str, ...]
+__all__ = ["AsyncProductClient", "Hit", "Match", "Product", "ProductClient", "Recommended", "canary_inputs"]
 
 
 class ProductClient:
@@ -75,21 +39,52 @@ class ProductClient:
 
     def match_many(self, pairs: Iterable[tuple[Photo, str]]) -> list[Match]:
         """Score pairs of photo and text."""
-        return drive(_match(pairs), self._infer)
+        return drive(calls.match(pairs), self._infer)
 
     def embed_image(self, images: Iterable[Photo]) -> NDArray[np.float32]:
         """Embed photos as unit vectors (n, 256)."""
-        return drive(_embed_one_kind("image", map(_image_bytes, images)), self._infer)
+        return drive(calls.embed_one_kind("image", map(calls.image_bytes, images)), self._infer)
 
     def embed_text(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Embed texts as unit vectors (n, 256)."""
-        return drive(_embed_one_kind("text", map(text_bytes, texts)), self._infer)
+        return drive(calls.embed_one_kind("text", map(text_bytes, texts)), self._infer)
 
     def embed(self, products: Sequence[Product]) -> NDArray[np.float32]:
         """Embed products with a photo, a title or both as unit vectors (n, 256)."""
-        return drive(_embed(products), self._infer)
+        return drive(calls.embed(products), self._infer)
 
-    def _infer(self, request: _Request) -> Answer:
+    def describe(self, products: Sequence[Product]) -> Described:
+        """Embed products with a photo, and keep the image tokens that reranking compares."""
+        return drive(calls.describe(products), self._infer)
+
+    def search(
+        self,
+        text: str | None = None,
+        image: Photo | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> list[Hit]:
+        """Search the index with a text, a photo or both; `options` are those of `SearchOptions`.
+
+        `filters` are equal values, lists of values, or {"min": …, "max": …}.
+        """
+        return drive(calls.search(text, image, filters, options), self._infer)
+
+    def recommend(
+        self,
+        history: Sequence[Mapping[str, str]] = (),
+        *,
+        filters: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> list[Recommended]:
+        """Recommend for purchases {"product_id": …, "time": ISO 8601}; without any, what sells best.
+
+        `options` are `top`, `now` (ISO 8601) and `exclude` (product ids).
+        """
+        return drive(calls.recommend(history, filters, options), self._infer)
+
+    def _infer(self, request: calls.Request) -> Answer:
         return self._client.infer(*request)
 
 
@@ -105,94 +100,54 @@ class AsyncProductClient:
 
     async def match_many(self, pairs: Iterable[tuple[Photo, str]]) -> list[Match]:
         """Score pairs of photo and text."""
-        return await drive_asynchronous(_match(pairs), self._infer)
+        return await drive_asynchronous(calls.match(pairs), self._infer)
 
     async def embed_image(self, images: Iterable[Photo]) -> NDArray[np.float32]:
         """Embed photos as unit vectors (n, 256)."""
-        return await drive_asynchronous(_embed_one_kind("image", map(_image_bytes, images)), self._infer)
+        return await drive_asynchronous(
+            calls.embed_one_kind("image", map(calls.image_bytes, images)), self._infer
+        )
 
     async def embed_text(self, texts: Iterable[str]) -> NDArray[np.float32]:
         """Embed texts as unit vectors (n, 256)."""
-        return await drive_asynchronous(_embed_one_kind("text", map(text_bytes, texts)), self._infer)
+        return await drive_asynchronous(calls.embed_one_kind("text", map(text_bytes, texts)), self._infer)
 
     async def embed(self, products: Sequence[Product]) -> NDArray[np.float32]:
         """Embed products with a photo, a title or both as unit vectors (n, 256)."""
-        return await drive_asynchronous(_embed(products), self._infer)
+        return await drive_asynchronous(calls.embed(products), self._infer)
 
-    async def _infer(self, request: _Request) -> Answer:
+    async def describe(self, products: Sequence[Product]) -> Described:
+        """Embed products as `ProductClient.describe` does."""
+        return await drive_asynchronous(calls.describe(products), self._infer)
+
+    async def search(
+        self,
+        text: str | None = None,
+        image: Photo | None = None,
+        *,
+        filters: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> list[Hit]:
+        """Search the index as `ProductClient.search` does."""
+        return await drive_asynchronous(calls.search(text, image, filters, options), self._infer)
+
+    async def recommend(
+        self,
+        history: Sequence[Mapping[str, str]] = (),
+        *,
+        filters: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> list[Recommended]:
+        """Recommend as `ProductClient.recommend` does."""
+        return await drive_asynchronous(calls.recommend(history, filters, options), self._infer)
+
+    async def _infer(self, request: calls.Request) -> Answer:
         return await self._client.infer(*request)
 
 
 def canary_inputs() -> dict[str, NDArray[np.object_]]:
-    """Make one valid item for every input of the ensembles, to probe a server with."""
+    """Make one valid item for the inputs of ensembles and services, to probe a server with."""
     photo = io.BytesIO()
     Image.new("RGB", (64, 64), (200, 60, 60)).save(photo, "JPEG")
-    return {"image": bytes_tensor([photo.getvalue()]), "text": bytes_tensor(["红色 red".encode()])}
-
-
-def _match(pairs: Iterable[tuple[Photo, str]]) -> Generator[_Request, Answer, list[Match]]:
-    encoded = ({"image": _image_bytes(image), "text": text_bytes(text)} for image, text in pairs)
-    matches: list[Match] = []
-    for request in _requests("product_match", encoded, ("match_score", "fused")):
-        answer = yield request
-        scores, vectors = answer["match_score"][:, 0], answer["fused"]
-        matches += [
-            Match(float(score), fused, answer.model_version)
-            for score, fused in zip(scores, vectors, strict=True)
-        ]
-    return matches
-
-
-def _embed_one_kind(kind: str, values: Iterable[bytes]) -> Generator[_Request, Answer, NDArray[np.float32]]:
-    output = f"{kind}_embedding"
-    parts = []
-    for request in _requests(EMBEDDING_MODELS[kind], ({kind: value} for value in values), (output,)):
-        answer = yield request
-        parts.append(answer[output])
-    return _stack(parts)
-
-
-def _embed(products: Sequence[Product]) -> Generator[_Request, Answer, NDArray[np.float32]]:
-    """Embed products in groups of equal inputs: a request has an input for all its items or for none."""
-    groups: dict[tuple[bool, bool], list[int]] = {}
-    for index, product in enumerate(products):
-        groups.setdefault((product.image is not None, product.text is not None), []).append(index)
-    if (False, False) in groups:
-        raise InputError(
-            f"product {groups[False, False][0]} of {len(products)} has neither photo nor text",
-            expected="one or both",
-        )
-    parts = []
-    for members in groups.values():
-        encoded = (_encode(products[index]) for index in members)
-        for request in _requests("product_embed", encoded, ("product_embedding",)):
-            answer = yield request
-            parts.append(answer["product_embedding"])
-    order = np.argsort([index for members in groups.values() for index in members])
-    return _stack(parts)[order]
-
-
-def _encode(product: Product) -> dict[str, bytes]:
-    encoded = {}
-    if product.image is not None:
-        encoded["image"] = _image_bytes(product.image)
-    if product.text is not None:
-        encoded["text"] = text_bytes(product.text)
-    return encoded
-
-
-def _requests(model: str, items: Iterable[dict[str, bytes]], outputs: tuple[str, ...]) -> Iterator[_Request]:
-    # The batch limit is the same in every profile.
-    max_items = contract("product", PROFILES[0]).max_batch_size
-    for batch in batches(items, max_items, lambda item: sum(map(len, item.values()))):
-        yield _Request(
-            model, {name: bytes_tensor(item[name] for item in batch) for name in batch[0]}, outputs
-        )
-
-
-def _stack(parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    return np.concatenate(parts) if parts else np.empty((0, EMBEDDING_DIM), np.float32)
-
-
-def _image_bytes(image: Photo) -> bytes:
-    return image if isinstance(image, bytes) else file_bytes(Path(image))
+    values = {"image": photo.getvalue(), "text": "红色 red".encode(), "options": b'{"top": 1}'}
+    return {name: bytes_tensor([value]) for name, value in values.items()}

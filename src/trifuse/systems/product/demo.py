@@ -18,17 +18,33 @@ _WANTED = {"category": "dress", "colour": "white", "style": "simple"}
 
 
 def show(
-    step: Callable[..., None], answer: Callable[..., Any], url: str, manifest: Path, folder: Path
+    step: Callable[..., None],
+    answer: Callable[..., Any],
+    url: str,
+    manifest: Path,
+    repository: Path,
+    folder: Path,
 ) -> list[str]:
-    """Search in both languages, match, and measure; returns the findings, a line each.
+    """Index the held-out photos, search in both languages, match, and measure; returns the findings.
 
     `step` runs a command for people to read, `answer` runs a client for its JSON. Raises TrifuseError when
     the answers are wrong.
     """
     findings, photo = [], ""
+    step(
+        "clients/index.py",
+        "build",
+        manifest,
+        "--split",
+        "validation",
+        "--repository",
+        repository,
+        "--url",
+        url,
+    )
     for number, query in enumerate(_QUERIES, 1):
         sheet = folder / f"demo-{number}.png"
-        search = ("clients/search.py", query, "--catalog", manifest, "--split", "validation", "--url", url)
+        search = ("clients/search.py", query, "--url", url)
         step(*search, "--output", sheet)
         top = answer(*search, "--output", sheet)["results"][:5]
         right = sum(all(hit["attributes"][name] == value for name, value in _WANTED.items()) for hit in top)

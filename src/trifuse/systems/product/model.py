@@ -189,6 +189,8 @@ def _example(
     }
     example = {}
     for spec in specs:
-        dims = [length if dim == -1 else dim for dim in spec.dims]
+        # A number of patches that differs from the number of words keeps the two axes apart in the export.
+        varying = length + 1 if spec.name == "image_tokens" else length
+        dims = [varying if dim == -1 else dim for dim in spec.dims]
         example[spec.name] = known.get(spec.name, torch.randn(batch, *dims, generator=generator))
     return example
