@@ -40,10 +40,10 @@ def main() -> None:
     step("build/export_onnx.py", *to_artifacts)
     step("build/publish.py", *to_artifacts)
     contract = systems.contract(options.system, "demo")
-    log = options.artifacts / "tritonserver.log"
-    with own_server(options.artifacts / "model_repository", contract, default_location(), log) as server:
+    repository, log = options.artifacts / "model_repository", options.artifacts / "tritonserver.log"
+    with own_server(repository, contract, default_location(), log) as server:
         folder = stage_folder(options.artifacts, options.system, "search")
-        findings = demo.show(step, answer, server.grpc_url, data / "manifest.jsonl", folder)
+        findings = demo.show(step, answer, server.grpc_url, data / "manifest.jsonl", repository, folder)
     console.print("", *findings, sep="\n", highlight=False)
     console.print(f"[bold green]Done in {time.monotonic() - started:.0f} s.[/] Serve it with: make serve")
 

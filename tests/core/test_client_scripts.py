@@ -49,7 +49,8 @@ def test_an_unreachable_server_has_its_own_exit_code(photo, catalog, closed_port
     connection = ("--url", closed_port, "--protocol", protocol)
     for arguments in (
         ("match.py", photo, "red dress"),
-        ("search.py", "red dress", "--catalog", catalog),
+        ("search.py", "red dress"),
+        ("similar.py", photo),
         ("infer.py", "product", "--image", photo, "--text", "red dress"),
     ):
         finished = run(*arguments, *connection)
@@ -67,7 +68,10 @@ def test_an_unreachable_server_has_its_own_exit_code(photo, catalog, closed_port
         (("infer.py", "product", "match"), 3, "InputError"),
         (("infer.py", "product", "embed_text", "--image", "photo.jpg"), 3, "InputError"),
         (("infer.py", "product", "--text", "@missing.txt"), 3, "InputError"),
-        (("search.py", "dress", "--catalog", "missing.jsonl"), 1, "ArtifactError"),
+        (("search.py",), 3, "InputError"),
+        (("search.py", "dress", "--filters", "{"), 3, "InputError"),
+        (("similar.py", "missing.jpg"), 3, "InputError"),
+        (("index.py", "build", "missing.jsonl", "--repository", "missing"), 2, "ConfigurationError"),
         (("match.py", "missing.jpg", "dress", "--url", "nowhere"), 2, "ConfigurationError"),
     ],
 )
@@ -84,9 +88,9 @@ def test_errors_are_one_sentence_and_one_json_object(arguments, exit_code, error
     "arguments",
     [
         ("match.py",),
-        ("search.py", "--catalog", "c.jsonl"),
-        ("search.py", "dress", "--image", "photo.jpg", "--catalog", "c.jsonl"),
-        ("search.py", "dress", "--catalog", "c.jsonl", "--top", "0"),
+        ("search.py", "dress", "--top", "0"),
+        ("index.py",),
+        ("index.py", "delete"),
         ("match.py", "photo.jpg", "dress", "--timeout-s", "-1"),
         ("infer.py", "weather"),
         ("infer.py", "product", "embed_sound"),

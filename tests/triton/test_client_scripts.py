@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.triton.served import ROOT, photo
 from trifuse import systems
@@ -110,50 +109,6 @@ def test_match_tells_people_the_verdict(run: Run, products: ProductClient, items
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_search_ranks_the_photos_for_a_text(
-    run: Run, products: ProductClient, manifest: Path, items: list[Item], tmp_path: Path, protocol: str
-) -> None:
-    sheet = tmp_path / "results" / "sheet.png"
-    options = ("--catalog", manifest, "--split", SPLIT, "--top", 7, "--output", sheet, "--json")
-    found = answer(run("clients/search.py", TITLE, *options, protocol=protocol))
-    scores = products.embed_image(item.path for item in items) @ products.embed_text([TITLE])[0]
-    best = [items[index].id for index in np.argsort(-scores, kind="stable")[:7]]
-    assert (found["query"], found["searched"], found["contact_sheet"]) == (TITLE, len(items), str(sheet))
-    assert [result["rank"] for result in found["results"]] == list(range(1, 8))
-    assert [result["id"] for result in found["results"]] == best
-    assert [result["score"] for result in found["results"]] == pytest.approx(-np.sort(-scores)[:7], abs=1e-5)
-    with Image.open(sheet) as picture:
-        assert picture.format == "PNG"
-        picture.load()
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_search_finds_the_photo_itself_first(
-    run: Run, manifest: Path, items: list[Item], tmp_path: Path, protocol: str
-) -> None:
-    sheet, item = tmp_path / "sheet.png", items[3]
-    options = ("--catalog", manifest, "--split", SPLIT, "--top", 5, "--output", sheet, "--json")
-    found = answer(run("clients/search.py", "--image", item.path, *options, protocol=protocol))
-    first, *others = found["results"]
-    assert (found["query"], first["rank"], first["path"]) == (str(item.path), 1, str(item.path))
-    assert (first["id"], first["title_zh"], first["title_en"]) == (item.id, item.title_zh, item.title_en)
-    assert first["attributes"] == item.attributes
-    assert first["score"] == pytest.approx(1, abs=1e-5)
-    assert all(result["score"] < 1 for result in others)
-    with Image.open(sheet) as picture:
-        picture.load()
-
-
-def test_search_shows_people_the_ranking(run: Run, manifest: Path, items: list[Item], tmp_path: Path) -> None:
-    sheet = tmp_path / "sheet.png"
-    options = ("--catalog", manifest, "--split", SPLIT, "--top", 2, "--output", sheet)
-    text = shown(run("clients/search.py", "--image", items[3].path, *options))
-    assert f"1 1.000 {items[3].id}" in text
-    assert "contact sheet" in text
-    assert sheet.is_file()
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("ensemble", ENSEMBLES, ids=lambda ensemble: ensemble.name)
 def test_infer_gives_every_output_of_an_ensemble(
     run: Run, products: ProductClient, items: list[Item], ensemble: EnsembleSpec, protocol: str
@@ -169,6 +124,7 @@ def test_infer_gives_every_output_of_an_ensemble(
         "image_embedding": products.embed_image([image])[0],
         "text_embedding": products.embed_text([TITLE])[0],
         "product_embedding": products.embed([Product(image, TITLE)])[0],
+        "image_tokens": products.describe([Product(image, TITLE)]).image_tokens[0],
     }
     assert (found["model"], found["version"]) == (f"product_{ensemble.name}", 1)
     assert found["outputs"].keys() == {spec.name for spec in ensemble.outputs}
@@ -227,16 +183,13 @@ def test_the_quality_benchmark_shows_people_a_table(run: Run, manifest: Path, it
     assert "R-precision" in text
 
 
-@pytest.mark.parametrize("script", ["clients/match.py", "clients/infer.py", "clients/search.py"])
-def test_a_damaged_photo_exits_with_3_and_the_servers_sentence(
-    run: Run, manifest: Path, tmp_path: Path, script: str
-) -> None:
+@pytest.mark.parametrize("script", ["clients/match.py", "clients/infer.py"])
+def test_a_damaged_photo_exits_with_3_and_the_servers_sentence(run: Run, tmp_path: Path, script: str) -> None:
     damaged = tmp_path / "damaged.jpg"
     damaged.write_bytes(photo(1)[:-400])
     arguments = {
         "clients/match.py": (damaged, "dress"),
         "clients/infer.py": ("product", "embed_image", "--image", damaged),
-        "clients/search.py": ("--image", damaged, "--catalog", manifest, "--split", SPLIT),
     }
     finished = run(script, *arguments[script], "--json")
     assert finished.returncode == 3
@@ -244,19 +197,6 @@ def test_a_damaged_photo_exits_with_3_and_the_servers_sentence(
     assert reported["type"] == "InputError"
     assert "the image is damaged" in reported["message"]
     assert finished.stderr == f"error: {reported['message']}\n"
-
-
-def test_search_leaves_out_a_damaged_photo_of_the_catalogue(run: Run, tmp_path: Path) -> None:
-    rows = []
-    for index, data in enumerate((photo(1), photo(2)[:-400], photo(4))):
-        (tmp_path / f"{index}.jpg").write_bytes(data)
-        rows.append(json.dumps({"id": f"p{index}", "path": f"{index}.jpg", "split": "train"}))
-    manifest = tmp_path / "manifest.jsonl"
-    manifest.write_text("\n".join(rows))
-    options = ("--catalog", manifest, "--output", tmp_path / "sheet.png", "--json")
-    finished = run("clients/search.py", "--image", tmp_path / "2.jpg", *options)
-    assert [result["id"] for result in answer(finished)["results"]] == ["p2", "p0"]
-    assert "skipped p1: " in finished.stderr
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -1,0 +1,87 @@
+"""Fit recommendations on purchases and publish them: `python build/recommender.py SYSTEM TRANSACTIONS`.
+
+The products' photos and titles come from the index of the catalogue, which must be published first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from trifuse.artifacts import Manifest, digest, write_manifest
+from trifuse.command_line import run
+from trifuse.errors import ConfigurationError
+from trifuse.retrieval.collaborative import fit
+from trifuse.retrieval.recommender import MODEL, Recommender, Settings
+from trifuse.retrieval.transactions import read_transactions
+from trifuse.serving.live import NOT_TOLD, LiveServer
+from trifuse.serving.services import publish_service, served_service_version
+from trifuse.serving.versions import published_contract
+from trifuse.systems import available
+
+if TYPE_CHECKING:
+    from trifuse.contracts import SystemContract
+
+SERVICE, INDEX = "recommend", "index"
+DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
+
+console = Console()
+
+
+def main() -> None:
+    """Fit the statistics of the purchases and publish them as the service's next version."""
+    options = parse()
+    contract = published_contract(options.repository, options.system)
+    contract.service(SERVICE)
+    if served_service_version(options.repository, contract, INDEX) is None:
+        raise ConfigurationError(
+            "there is no index of the catalogue yet",
+            hint="Publish one: python clients/index.py build CATALOG",
+        )
+    purchases = read_transactions(options.transactions)
+    recommender = Recommender(fit(purchases), Settings())
+
+    def make(folder: Path, _: Path | None) -> None:
+        recommender.save(folder / MODEL)
+        write_manifest(folder, manifest(contract, options.transactions, recommender))
+
+    with LiveServer(options.url) if options.url else contextlib.nullcontext() as server:
+        version = publish_service(options.repository, contract, SERVICE, DEFINITION, make, server)
+    products = len(recommender.statistics.product_ids)
+    console.print(f"Version {version}: {len(purchases)} purchases of {products} products.")
+    console.print(f"The server at {options.url} has loaded it." if options.url else NOT_TOLD)
+
+
+def manifest(contract: SystemContract, transactions: Path, recommender: Recommender) -> Manifest:
+    """Record what the recommender was made from."""
+    details = {"products": len(recommender.statistics.product_ids), "until_s": recommender.statistics.until_s}
+    return Manifest(
+        contract.system,
+        SERVICE,
+        contract.profile,
+        contract.hash,
+        inputs={"transactions": digest(transactions)},
+        details=details,
+    )
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("system", choices=available())
+    parser.add_argument("transactions", type=Path, help="CSV with the header time,user_id,product_id")
+    parser.add_argument(
+        "--repository", type=Path, default=Path("artifacts/model_repository"), help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--url", metavar="HOST:PORT", help="the gRPC address of a running server that shall load it"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run(main)
