@@ -1,7 +1,7 @@
 """Which products will users buy in the last week? MAP@12 and recall@12 of each source, and of the blend.
 
-`python benchmarks/recommendation.py --transactions transactions.csv --vectors FILE.npz`: the arrays `ids`
-(product ids) and `vectors` (n, dimensions) of unit length. Settings are chosen for every method on the week
+`python benchmarks/recommendation.py --transactions transactions.csv --index FOLDER`: a published version of
+the index, `artifacts/model_repository/product_index/1`. Settings are chosen for every method on the week
 before the last, the dev week; then each is fitted on all but the last week and tried on that, the test week.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from trifuse.artifacts import digest, write_file
+from trifuse.artifacts import MANIFEST, digest, write_file
 from trifuse.command_line import run
 from trifuse.reporting import machine
 from trifuse.retrieval.collaborative import fit
@@ -67,7 +67,7 @@ def main() -> None:
     """Choose settings on the dev week, measure on the test week, print the table."""
     options = parse()
     before, test = split_by_time(read_transactions(options.transactions))
-    nearest = ExactNeighbours.read(options.vectors, Settings().content_neighbours)
+    nearest = ExactNeighbours.of_index(options.index, Settings().content_neighbours)
     settings = choose_on_dev_week(before, nearest)
     found = cases(before, test)
     measured = groups(found, before)
@@ -80,7 +80,7 @@ def main() -> None:
     for table in tables(results):
         Console().print(table)
     if options.output:
-        origin = {"transactions": digest(options.transactions), "vectors": digest(options.vectors)}
+        origin = {"transactions": digest(options.transactions), "index": digest(options.index / MANIFEST)}
         chosen_settings = {method: asdict(chosen) for method, chosen in settings.items()}
         report = {"machine": machine(), **origin, "settings": chosen_settings, "test_week": results}
         write_file(options.output, json.dumps(report, indent=1) + "\n")
@@ -150,7 +150,7 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--transactions", type=Path, required=True, help="CSV: time,user_id,product_id")
-    parser.add_argument("--vectors", type=Path, required=True, help=".npz with ids and vectors")
+    parser.add_argument("--index", type=Path, required=True, help="the folder of a published index")
     parser.add_argument("--output", type=Path, help="where to write the results as JSON")
     return parser.parse_args()
 

@@ -44,3 +44,18 @@ def placement_values(scores: NDArray[np.floating], labels: NDArray[np.bool_]) ->
 def area_under_roc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
     """Probability that a positive scores above a negative (ties count half)."""
     return float(placement_values(scores, labels).mean())
+
+
+def ndcg_at(relevant: NDArray[np.bool_], totals: NDArray[np.integer], k: int) -> NDArray[np.float64]:
+    """Compute nDCG@k of rankings (queries, k or more) for queries with `totals` relevant items each.
+
+    A query without any has 0. Source: Järvelin and Kekäläinen 2002 (https://doi.org/10.1145/582415.582418).
+    """
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[np.inf], np.cumsum(discounts)])[np.minimum(totals, k)]
+    return np.asarray((relevant[:, :k] * discounts).sum(axis=1) / ideal, dtype=np.float64)
+
+
+def reciprocal_rank(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """One over the place of each ranking's first relevant item; 0 without one. (queries, items)."""
+    return np.asarray(relevant.any(axis=1) / (relevant.argmax(axis=1) + 1), dtype=np.float64)
