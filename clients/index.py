@@ -13,6 +13,7 @@ from rich.table import Table
 from trifuse.catalog import read_catalog
 from trifuse.client.command_line import Report, add_common_options, run
 from trifuse.client.endpoint import DEFAULT_URLS
+from trifuse.client.indexing import Outcome
 from trifuse.serving.live import LiveServer
 from trifuse.serving.services import roll_back_service, served_service_version, service_versions
 from trifuse.serving.versions import published_contract
@@ -20,7 +21,6 @@ from trifuse.systems.product.index_publication import SERVICE, IndexPublisher
 
 if TYPE_CHECKING:
     from trifuse.artifacts import Manifest
-    from trifuse.client.indexing import Outcome
 
 SYSTEM = "product"
 DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
@@ -72,13 +72,13 @@ def build_index(options: argparse.Namespace) -> Report:
 def upsert_items(options: argparse.Namespace) -> Report:
     """Publish the index that is served with items added or replaced."""
     publisher = open_publisher(options)
-    return _report(publisher, *publisher.change(read_catalog(options.catalog, options.split)))
+    return _report(publisher, *publisher.upsert(read_catalog(options.catalog, options.split)))
 
 
 def delete_items(options: argparse.Namespace) -> Report:
     """Publish the index that is served without some documents."""
     publisher = open_publisher(options)
-    return _report(publisher, *publisher.change(deleted=options.ids))
+    return _report(publisher, publisher.delete(options.ids), Outcome())
 
 
 def list_versions(options: argparse.Namespace) -> Report:

@@ -19,6 +19,7 @@ from trifuse.systems.product.client import ProductClient
 if TYPE_CHECKING:
     from trifuse.systems.product.calls import Recommended
 
+_KINDS: dict[type, str] = {list: "list", dict: "object"}
 SHEET = stage_folder(Path("artifacts"), "product", "search") / "recommendations.png"
 
 
@@ -42,8 +43,8 @@ def main() -> int:
 
 def recommend(options: argparse.Namespace) -> Report:
     """Ask the server for recommendations and show them."""
-    history = read_json(options.history, "history")
-    filters = read_json(options.filters, "filters") if options.filters else None
+    history = read_json(options.history, "history", list)
+    filters = read_json(options.filters, "filters", dict) if options.filters else None
     with connect(options) as triton:
         found = ProductClient(triton).recommend(history, top=options.top, filters=filters)
     entries = [Entry(path(item), item.score, (why(item), item.document["title_en"])) for item in found]
@@ -55,12 +56,15 @@ def recommend(options: argparse.Namespace) -> Report:
     )
 
 
-def read_json(text: str, name: str) -> Any:
+def read_json(text: str, name: str, kind: type) -> Any:
     """Read an option's JSON, or a file's. Raises InputError."""
     try:
-        return json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
     except (OSError, ValueError) as error:
         raise InputError(f"--{name} is not JSON", got=error) from error
+    if not isinstance(value, kind):
+        raise InputError(f"--{name} is something else", got=value, expected=f"a JSON {_KINDS[kind]}")
+    return value
 
 
 def table(found: list[Recommended], sheet: Path) -> Table:

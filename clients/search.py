@@ -60,7 +60,7 @@ def read_filters(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     Filters.parse(text)
-    return dict(json.loads(text))
+    return dict(json.loads(text)) if text.strip() else None
 
 
 if __name__ == "__main__":

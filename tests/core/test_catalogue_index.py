@@ -106,23 +106,27 @@ def test_a_query_that_nothing_answers_has_no_hits(tmp_path: Path) -> None:
     assert len(ids(index, search(index, 11, "nothing", weak=True))) == 10
     assert ids(index, search(index, 4))[0] == "d4"
     assert ids(index, search(index, 11, "d4"))[0] == "d4"
+    assert "d3" in ids(index, search(index, 11, "word3"))
 
 
 def test_photos_of_a_product_and_copies_of_a_photo_are_one_group(tmp_path: Path) -> None:
-    look = bytes(32)
+    look = RNG.bytes(32)
     shop = [
         entry(0, "p"),
         entry(1, "p"),
         entry(2, look=look),
-        entry(3, look=bytes([7]) + look[1:]),
-        entry(4),
+        entry(3, look=bytes([look[0] ^ 7]) + look[1:]),
+        entry(4, look=b""),
+        entry(5, look=b""),
+        entry(6, look=bytes(32)),
+        entry(7, look=bytes(32)),
     ]
     index = CatalogueIndex.load(written(tmp_path / "1", shop))
     hits = search(index, 0)
     groups = dict(zip(ids(index, hits), hits.groups.tolist(), strict=True))
     assert groups["d0"] == groups["d1"]
     assert groups["d2"] == groups["d3"]
-    assert len({groups["d0"], groups["d2"], groups["d4"]}) == 3
+    assert len({groups[f"d{number}"] for number in (0, 2, 4, 5, 6, 7)}) == 6
 
 
 def test_similar_products_are_others(tmp_path: Path) -> None:
@@ -134,6 +138,20 @@ def test_similar_products_are_others(tmp_path: Path) -> None:
     assert "p" not in products[:3]
     assert "p2" not in products[3:]
     assert len(set(products[:3])) == 3
+
+
+def test_similar_looks_past_the_photos_of_the_same_products(tmp_path: Path) -> None:
+    shop = [entry(number, f"p{number // 5}", vector=number // 5) for number in range(50)]
+    index = CatalogueIndex.load(written(tmp_path / "1", shop))
+    hits = index.similar(["p0"], 9, None)
+    assert hits.counts.tolist() == [9]
+    order = np.argsort(-(VECTORS[1:10] @ VECTORS[0]), kind="stable") + 1
+    assert [document.product for document in index.documents(hits)] == [f"p{number}" for number in order]
+
+
+def test_a_product_comes_before_a_document_of_the_same_name(tmp_path: Path) -> None:
+    index = CatalogueIndex.load(written(tmp_path / "1", [entry(0, "x"), entry(1, "d0")]))
+    assert ids(index, index.named(["d0"], None)) == ["d1"]
 
 
 def test_a_products_vector_is_the_mean_of_its_documents(tmp_path: Path) -> None:
@@ -183,7 +201,8 @@ def test_an_index_of_other_encoders_is_not_changed(folder: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("{", "not JSON"),
+        ("{", "cannot be read as JSON"),
+        ("[" * 60000, "cannot be read as JSON"),
         ("[]", "no search options"),
         ('{"tops": 3}', "no search options"),
         ('{"top": -1}', "'top' has a bad value"),

@@ -54,9 +54,18 @@ def test_rare_words_weigh_more(path: Path) -> None:
     assert documents.read([first])[first].id == "b1"
 
 
-@pytest.mark.parametrize("text", ["AB-77", "ab77", "the ＡＢ-77 please", "a1"])
+@pytest.mark.parametrize("text", ["AB-77", "ab77", "the ＡＢ-77 please", "货号AB-77", "(ab-77),", "a1"])
 def test_article_numbers(path: Path, text: str) -> None:
     assert Documents.open(path).by_code(text) == [0]
+
+
+def test_a_number_within_a_text_is_no_article_number(path: Path) -> None:
+    with Documents.edit(path) as documents:
+        documents.put([(9, Document("10", "10")), (10, Document("204511", "p"))])
+    documents = Documents.open(path)
+    assert documents.by_code("size 10 shoes") == []
+    assert documents.by_code("10") == [9]
+    assert documents.by_code("204511 please") == [10]
 
 
 def test_a_products_id_names_all_its_documents(path: Path) -> None:

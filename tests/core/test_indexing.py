@@ -65,8 +65,10 @@ def test_a_second_run_embeds_nothing(path: Path) -> None:
     with Journal(path) as journal:
         embed_items(ITEMS, Server(), journal, "1")
     with Journal(path) as journal:
-        outcome = embed_items(ITEMS, Server(lasts=0), journal, "1")
+        again = Server()
+        outcome = embed_items(ITEMS, again, journal, "1")
     assert (outcome.embedded, outcome.known, outcome.problems.keys()) == (0, 96, BAD)
+    assert again.embedded == []
 
 
 def test_a_run_that_lost_the_server_goes_on_where_it_was(path: Path) -> None:

@@ -24,18 +24,18 @@ from PIL import Image
 from tritonclient.grpc import InferenceServerClient
 
 from tests.triton.served import ROOT, photo, script
-from trifuse.artifacts import read_manifest, stage_folder, write_file, write_manifest
+from trifuse.artifacts import Manifest, read_manifest, stage_folder, write_file, write_manifest
 from trifuse.catalog import Item, read_catalog
 from trifuse.client import TritonClient
 from trifuse.client.encoding import bytes_tensor
-from trifuse.errors import ConfigurationError, ContractMismatchError, InputError, TrifuseError
+from trifuse.errors import ConfigurationError, ContractMismatchError, InputError, ServerError, TrifuseError
 from trifuse.retrieval.token_store import pool_tokens, quantize_tokens, restore_tokens
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton
 from trifuse.serving.live import LiveServer
 from trifuse.serving.probe import own_server
 from trifuse.serving.repository import publish
-from trifuse.serving.services import served_service_version, service_versions
+from trifuse.serving.services import publish_service, served_service_version, service_versions
 from trifuse.serving.versions import published_systems
 from trifuse.systems.product.client import Product, ProductClient
 from trifuse.systems.product.index_publication import IndexPublisher
@@ -227,10 +227,10 @@ def test_changes_are_swapped_in_while_clients_search(shop: Shop) -> None:
     for thread in threads:
         thread.start()
     try:
-        shop.publisher.change([replace(renamed, title_zh="独特", title_en="unmistakable")])
-        version, outcome = shop.publisher.change(deleted=[deleted.id])
+        shop.publisher.upsert([replace(renamed, title_zh="独特", title_en="unmistakable")])
+        version = shop.publisher.delete([deleted.id])
         swapped.set()
-        shop.publisher.change([replace(renamed, title_zh="独特", title_en="unmistakable")])
+        shop.publisher.upsert([replace(renamed, title_zh="独特", title_en="unmistakable")])
         seen = list(answered)
         deadline = time.monotonic() + 60
         while any(now <= before for now, before in zip(answered, seen, strict=True)):
@@ -242,7 +242,6 @@ def test_changes_are_swapped_in_while_clients_search(shop: Shop) -> None:
         for thread in threads:
             thread.join()
     assert not errors, errors
-    assert outcome.embedded == 0
     with TritonClient(shop.triton.grpc_url) as client:
         (first, *_) = ProductClient(client).search("unmistakable", top=1)
     assert (first.id, first.index_version) == (renamed.id, version + 1)
@@ -252,7 +251,7 @@ def test_changes_are_swapped_in_while_clients_search(shop: Shop) -> None:
 def test_only_what_changed_is_embedded_again(shop: Shop) -> None:
     version, outcome = shop.publisher.build(shop.items)
     assert (outcome.embedded, outcome.known) == (0, len(shop.items))
-    _, outcome = shop.publisher.change([replace(shop.items[2], title_zh="新")])
+    _, outcome = shop.publisher.upsert([replace(shop.items[2], title_zh="新")])
     assert (outcome.embedded, outcome.known) == (1, 0)
     _, outcome = shop.publisher.build(shop.items)
     assert (outcome.embedded, outcome.known) == (1, len(shop.items) - 1)
@@ -289,13 +288,33 @@ def test_a_killed_build_loses_nothing(shop: Shop, tmp_path: Path) -> None:
     shop.publisher.build(shop.items)
 
 
+def test_a_version_that_does_not_load_changes_nothing(
+    products: ProductClient, triton: TritonClient, shop: Shop
+) -> None:
+    publisher = shop.publisher
+    before = products.search(TITLE, top=3)
+    served = served_service_version(publisher.repository, publisher.contract, "index")
+
+    def make(folder: Path, _: Path | None) -> None:
+        write_manifest(folder, Manifest("product", "index", "smoke", publisher.contract.hash))
+
+    arguments = (publisher.repository, publisher.contract, "index", publisher.definition, make)
+    with LiveServer(publisher.url) as server, pytest.raises(ServerError, match="could not be loaded"):
+        publish_service(*arguments, server)
+    assert served_service_version(publisher.repository, publisher.contract, "index") == served
+    assert products.search(TITLE, top=3) == before
+    triton.wait_until_ready(10)
+    with pytest.raises(InputError, match="no such documents"):
+        publisher.delete([shop.items[0].id, "nothing"])
+
+
 def test_without_an_index_there_is_nothing_to_change(
     product_artifacts: Path, shop: Shop, tmp_path: Path
 ) -> None:
     repository = tmp_path / "model_repository"
     shutil.copytree(product_artifacts / "model_repository", repository, symlinks=True)
     with pytest.raises(ConfigurationError, match="there is no index to change"):
-        replace(shop.publisher, repository=repository).change(deleted=["x"])
+        replace(shop.publisher, repository=repository).delete(["x"])
 
 
 def test_the_canary_covers_the_services(shop: Shop) -> None:
@@ -321,7 +340,7 @@ def test_search_keeps_to_the_encoders_of_its_index(
         )
     assert products.search(TITLE, shop.items[0].path, top=5) == before
     with pytest.raises(ContractMismatchError, match="Build the index again"):
-        publisher.change(deleted=["x"])
+        publisher.upsert(shop.items[:2])
     _, outcome = publisher.build(shop.items)
     assert outcome.embedded == len(shop.items)
     hits = products.search(TITLE, shop.items[0].path, top=5, lexical=False, group=False)
@@ -433,7 +452,7 @@ class TestScripts:
     def test_a_refused_filter_exits_with_3(self, shop: Shop) -> None:
         done = self.run(shop, "clients/search.py", "x", "--filters", "{")
         assert done.returncode == 3
-        assert done.stderr.startswith("error: filters are not JSON")
+        assert done.stderr.startswith("error: the filters cannot be read as JSON")
 
     def test_versions_and_rollback(self, shop: Shop) -> None:
         repository = ("--repository", shop.publisher.repository)

@@ -20,7 +20,7 @@ _NOISE = re.compile(
     r"in ensemble '[^']*', |\[request id: [^\]]*\] "
     r"|Failed to process the request\(s\) for model '[^']*', message: "
     r"|^failed to connect to all addresses; last error: [A-Z]+: "
-    r"|\brefused: "
+    r"|\[refused\] "
     r"|ipv[46]:\S+: (Failed to connect to remote host: )?"
     r"|\n+At:\n.*",
     re.DOTALL,

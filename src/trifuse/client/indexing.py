@@ -84,4 +84,3 @@ def _count(items: Sequence[Item], journal: Journal, missing: set[str], outcome: 
                 outcome.problems[name] = made.problem
             elif name in missing:
                 outcome.embedded += 1
-    outcome.known -= sum(name not in missing for name in outcome.problems)

@@ -53,7 +53,9 @@ class Journal:
 
     def missing(self, digests: Mapping[str, str]) -> set[str]:
         """Tell which ids are not stored under these digests."""
-        stored = dict(self._connection.execute("SELECT id, digest FROM items"))
+        # What was wrong with an item may have been the server's fault: it is tried again.
+        query = "SELECT id, digest FROM items WHERE problem IS NULL"
+        stored = dict(self._connection.execute(query))
         return {name for name, digest in digests.items() if stored.get(name) != digest}
 
     def store(self, rows: Iterable[tuple[str, str, Embedded]]) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[^\W_])+(?:[-_./](?:(?![{_CJK}])[^\W_])+)*")
+_CODE_DIGITS = 5
 _SEPARATORS = re.compile(r"[-_./]")
 _IS_CJK = re.compile(f"[{_CJK}]")
 
@@ -35,6 +36,12 @@ def query_words(text: str) -> list[str]:
         else:
             words.append(code(run))
     return list(dict.fromkeys(words))
+
+
+def named_codes(text: str) -> list[str]:
+    """List the words that look like article numbers: letters with digits, or five digits and more."""
+    words = (code(run) for run in _runs(text) if any(character.isdigit() for character in run))
+    return [word for word in words if not word.isdigit() or len(word) >= _CODE_DIGITS]
 
 
 def code(text: str) -> str:

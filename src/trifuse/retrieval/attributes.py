@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Up to so many values comparing with each is the quicker way.
+_FEW_VALUES = 16
 _MISSING: dict[Kind, Any] = {Kind.TEXT: np.int32(-1), Kind.NUMBER: np.float64("nan"), Kind.FLAG: np.int8(-1)}
 
 
@@ -100,6 +102,8 @@ class Column:
         wanted = condition.values
         if self.kind == Kind.TEXT:
             wanted = tuple(self.categories[value] for value in wanted if value in self.categories)
+        if len(wanted) > _FEW_VALUES:
+            return np.isin(values, np.array(wanted))
         allowed = np.zeros(len(values), bool)
         for value in wanted:
             allowed |= values == value

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from trifuse.errors import ArtifactError
-from trifuse.retrieval.analysis import code, document_words, query_words
+from trifuse.retrieval.analysis import code, document_words, named_codes, query_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,6 +105,10 @@ class Documents:
             found.setdefault(product, []).append(key)
         return found
 
+    def products(self, keys: Sequence[int]) -> dict[int, str]:
+        """Name the products of documents by key."""
+        return dict(self._in("SELECT key, product FROM documents WHERE key IN", keys))
+
     def read(self, keys: Sequence[int]) -> dict[int, Document]:
         """Read documents by key, without their text and codes."""
         rows = self._in("SELECT key, id, product, look, data FROM documents WHERE key IN", keys)
@@ -133,9 +137,11 @@ class Documents:
         self._connection.executemany("DELETE FROM words WHERE rowid = ?", rows)
 
     def by_code(self, text: str) -> list[int]:
-        """Find the documents whose id, product or article number the text is, or names as a word."""
-        words = [word for word in text.split() if any(character.isdigit() for character in word)]
-        codes = list(dict.fromkeys(map(code, (text, *words))))
+        """Find the documents whose id, product or article number the text is, or names as a word.
+
+        A short number within a text is a size or a quantity, and no article number.
+        """
+        codes = list(dict.fromkeys((code(text), *named_codes(text))))
         return sorted({row[0] for row in self._in("SELECT key FROM codes WHERE code IN", codes)})
 
     def by_words(self, text: str, top: int) -> list[tuple[int, float]]:

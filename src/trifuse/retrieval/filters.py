@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from trifuse.errors import InputError
+from trifuse.retrieval.json_input import read_json
+
+_LARGEST = sys.float_info.max
 
 Scalar = str | float | bool
 
@@ -32,7 +34,7 @@ def kind_of(value: object) -> Kind | None:
         return Kind.FLAG
     if isinstance(value, str):
         return Kind.TEXT
-    if isinstance(value, int | float) and math.isfinite(value):
+    if isinstance(value, int | float) and -_LARGEST <= value <= _LARGEST:
         return Kind.NUMBER
     return None
 
@@ -98,10 +100,7 @@ class Filters:
 def _decode(source: str | bytes) -> object:
     if not source.strip():
         return {}
-    try:
-        return json.loads(source)
-    except ValueError as error:
-        raise _refusal(f"filters are not JSON ({error})", source) from error
+    return read_json(source, "filters", f"Filters look like {EXAMPLE}")
 
 
 def _condition(name: str, wish: object) -> AnyOf | Range:

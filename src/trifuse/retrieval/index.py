@@ -97,10 +97,9 @@ class CatalogueIndex:
         limit = max(options.candidates, options.top)
         dense = self._by_vector(embedding, limit, filters) if embedding is not None else {}
         exact, words = self._by_text(text, limit, filters) if text and options.lexical else ([], {})
-        if embedding is not None and text and not exact and not options.weak:
-            best = max(dense.values(), default=-1.0)
-            if best < self.settings.threshold:
-                return _no_hits()
+        best = max(dense.values(), default=-1.0)
+        if text and not exact and not words and best < self.settings.threshold and not options.weak:
+            return _no_hits()
         return self._combine(dense, exact, words, embedding, limit)
 
     def similar(self, ids: Sequence[str], top: int, filters: Filters | None) -> Hits:
@@ -190,15 +189,17 @@ class CatalogueIndex:
         return Hits(keys[order], scores, np.array([len(order)], np.int32), groups)
 
     def _near(self, own: list[int], top: int, filters: Filters | None) -> dict[int, float]:
-        wanted = self._by_vector(self._mean(own), 2 * top + len(own), filters)
-        documents = self._documents.read([*own, *wanted])
-        seen = {documents[key].product for key in own}
-        near: dict[int, float] = {}
-        for key, score in wanted.items():
-            if documents[key].product not in seen and len(near) < top:
-                near[key] = score
-            seen.add(documents[key].product)
-        return near
+        (product,) = set(self._documents.products(own[:1]).values())
+        mean, depth = self._mean(own), 2 * top + len(own)
+        while True:
+            wanted = self._by_vector(mean, depth, filters)
+            products = self._documents.products(list(wanted))
+            first = {products[key]: key for key in reversed(wanted) if products[key] != product}
+            if len(first) >= top or len(wanted) < depth:
+                near = sorted(first.values(), key=list(wanted).index)[:top]
+                return {key: wanted[key] for key in near}
+            # Several photos of a product take the places of others.
+            depth *= 2
 
     def _mean(self, keys: list[int]) -> NDArray[np.float32]:
         mean = self._vectors.vectors(np.array(keys, np.int64)).mean(axis=0)
@@ -206,7 +207,7 @@ class CatalogueIndex:
 
     def _find(self, names: Sequence[str]) -> dict[str, list[int]]:
         by_id = {name: [key] for name, key in self._documents.keys(names).items()}
-        return self._documents.of_products(names) | by_id
+        return by_id | self._documents.of_products(names)
 
     def _read(self, keys: NDArray[np.int64]) -> list[Document]:
         found = self._documents.read(keys.tolist())

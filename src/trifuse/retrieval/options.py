@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from trifuse.errors import InputError
+from trifuse.retrieval.json_input import read_json
 
 MOST_HITS = 1000
 MOST_CANDIDATES = 64
@@ -30,12 +31,7 @@ class SearchOptions:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read options from JSON. Raises InputError for what is no option and for values that do not fit."""
-        try:
-            values = json.loads(text)
-        except ValueError as error:
-            raise InputError(
-                "the options are not JSON", got=text[:80], expected='such as {"top": 10}'
-            ) from error
+        values = read_json(text, "options")
         known = [field.name for field in fields(cls)]
         if not isinstance(values, dict) or not values.keys() <= set(known):
             raise InputError(

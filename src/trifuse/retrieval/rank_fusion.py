@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RANK_OFFSET = 60
+_FEWEST_EDGES = 16
 
 
 def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], size: int) -> NDArray[np.float32]:
@@ -46,13 +47,12 @@ def group_variants(products: Sequence[str], looks: Sequence[bytes], most_bits: i
     return groups
 
 
-def _distances(looks: Sequence[bytes]) -> NDArray[np.int32]:
-    """Count the bits in which hashes differ; without a hash, all and one more."""
-    size = 8 * max(map(len, looks), default=0)
-    known = np.array([len(look) > 0 for look in looks], bool)
-    padded = [look.ljust(size // 8, b"\0") for look in looks]
-    bits = np.unpackbits(np.frombuffer(b"".join(padded), np.uint8).reshape(len(looks), -1), axis=1).astype(
-        np.int32
-    )
+def _distances(looks: Sequence[bytes]) -> NDArray[np.float32]:
+    """Count the bits in which hashes differ; where one is missing or of one colour, no number is enough."""
+    size = max(map(len, looks), default=0)
+    padded = b"".join(look.ljust(size, b"\0") for look in looks)
+    bits = np.unpackbits(np.frombuffer(padded, np.uint8).reshape(len(looks), size), axis=1).astype(np.float32)
     distances = bits @ (1 - bits).T + (1 - bits) @ bits.T
-    return np.where(known[:, None] & known[None], distances, size + 1)
+    # A plain placeholder has hardly an edge, and says nothing about the product.
+    known = bits.sum(axis=1) >= _FEWEST_EDGES
+    return np.where(known[:, None] & known[None], distances, np.float32(np.inf))

@@ -52,6 +52,10 @@ class LiveServer:
         """Load a service's model, whose configuration names the version. Raises ServerError."""
         self._load(model, version)
 
+    def is_ready(self, model: str) -> bool:
+        """Say whether the server has loaded a model."""
+        return bool(self._call("is_model_ready", model))
+
     def load(self, model: str) -> None:
         """Load a model as the repository has it. Raises ServerError."""
         self._call("load_model", model)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from trifuse.contracts import SystemContract
 
 # Triton 2.51 tells a model that calls another one only the message of an error, not its code.
-_REFUSED = "refused: "
+_REFUSED = "[refused] "
 
 
 class _Model:

@@ -6,6 +6,8 @@ replacing that file is the switch. The services that only call models have one v
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 from typing import TYPE_CHECKING
@@ -69,14 +71,18 @@ def publish_service(
         folder.mkdir(parents=True)
         make(folder, home / str(served) if served else None)
         shutil.copyfile(definition / name / "1" / _SHIM, folder / _SHIM)
-        # An interrupted publication left it, and no configuration names it.
-        shutil.rmtree(home / str(version), ignore_errors=True)
-        home.mkdir(parents=True, exist_ok=True)
-        folder.rename(home / str(version))
+        if served:
+            folder.rename(home / str(version))
+        else:
+            # A model without a configuration would keep a server from starting: both come at once.
+            write_file(staging / name / CONFIG, _config(contract, service, version))
+            shutil.rmtree(home, ignore_errors=True)
+            repository.mkdir(exist_ok=True)
+            (staging / name).rename(home)
         try:
             _serve(repository, contract, service, version, server)
         except TrifuseError:
-            shutil.rmtree(home / str(version))
+            shutil.rmtree(home / str(version) if served else home)
             raise
         _place_callers(repository, contract, definition, server)
         _prune(home, version)
@@ -104,27 +110,55 @@ def _serve(
     """Let the configuration name a version, and a running server load it; on failure all is as before."""
     name = contract.model_name(service)
     config = repository / name / CONFIG
-    before = config.read_text(encoding="utf-8") if config.is_file() else None
-    write_file(config, render_services(contract, version, available_cores())[name])
+    before = config.read_text(encoding="utf-8")
+    write_file(config, _config(contract, service, version))
     if server is None:
         return
     try:
         server.load_service(name, version)
     except TrifuseError as error:
-        if before is None:
-            config.unlink()
-        else:
-            write_file(config, before)
-            server.load(name)
+        served = int(_SERVED.findall(before)[0])
+        if served != version:
+            _forget(config, before, version, served, server)
         raise ServerError(f"version {version} of {name} could not be loaded", got=error) from error
+
+
+def _forget(config: Path, before: str, version: int, served: int, server: LiveServer) -> None:
+    """Let a server go back to the version that it served.
+
+    Triton is not ready as long as a version's last load failed, even when the version is gone. Therefore the
+    version that is served first takes its place and loads.
+    """
+    home, failed = config.parent, config.parent / str(version)
+    aside = failed.rename(home / f".{version}")
+    shutil.copytree(home / str(served), failed, copy_function=os.link)
+    with contextlib.suppress(TrifuseError):
+        # The configuration names the version that failed: it loads now.
+        config.touch()
+        server.load(home.name)
+    write_file(config, before)
+    with contextlib.suppress(TrifuseError):
+        server.load(home.name)
+    shutil.rmtree(failed)
+    aside.rename(failed)
+
+
+def _config(contract: SystemContract, service: str, version: int) -> str:
+    return render_services(contract, version, available_cores())[contract.model_name(service)]
 
 
 def _place_callers(
     repository: Path, contract: SystemContract, definition: Path, server: LiveServer | None
 ) -> None:
     for service in contract.services:
-        if not service.holds_data and _place_caller(repository, contract, service, definition) and server:
-            server.load_service(contract.model_name(service.name), _CALLER_VERSION)
+        if service.holds_data:
+            continue
+        is_new, name = (
+            _place_caller(repository, contract, service, definition),
+            contract.model_name(service.name),
+        )
+        if server and (is_new or not server.is_ready(name)):
+            server.load_service(name, _CALLER_VERSION)
 
 
 def _place_caller(repository: Path, contract: SystemContract, service: ServiceSpec, definition: Path) -> bool:

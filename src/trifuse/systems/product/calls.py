@@ -152,6 +152,9 @@ def embed(products: Sequence[Product]) -> Generator[Request, Answer, NDArray[np.
 
 def describe(products: Sequence[Product]) -> Generator[Request, Answer, Described]:
     """Embed groups of equal inputs as `embed` does, tokens included."""
+    for index, product in enumerate(products):
+        if product.image is None:
+            raise InputError(f"product {index} of {len(products)} has no photo to describe")
     order = sorted(range(len(products)), key=lambda index: products[index].text is not None)
     vectors, tokens, versions = [], [], set()
     for _, members in groupby(order, key=lambda index: products[index].text is not None):

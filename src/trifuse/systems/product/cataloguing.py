@@ -32,6 +32,8 @@ _TITLES = ("title_zh", "title_en")
 _ARTICLE_NUMBER = "sku"
 _POOLED_SIDE = round(STORED_TOKENS**0.5)
 _READ_TOGETHER = 256
+# In characters, of which each can be four of the 4,096 bytes that a text may have.
+_LONGEST_TITLE = 1024
 _CALIBRATING, _REFUSED_SHARE = 2000, 0.02
 
 
@@ -49,7 +51,7 @@ class Encoder:
         """Embed items by photo and titles. Raises InputError for a batch with an item that cannot be used."""
         photos = [file_bytes(item.path) for item in items]
         # The encoders were trained on one language at a time, and bring both to the same place.
-        texts = [item.title_zh or item.title_en or None for item in items]
+        texts = [item.title_zh.strip() or item.title_en.strip() or None for item in items]
         described = self._products.describe(list(map(Product, photos, texts)))
         if described.versions != {self.version}:
             raise RequestError(
@@ -86,8 +88,9 @@ def _best_of_others(
     products: NDArray[np.str_],
 ) -> NDArray[np.float32]:
     """Search with the titles of a language, and say how near the best document of another product is."""
-    titled = [index for index, entry in enumerate(entries) if entry.document.data[name]]
-    queries = client.embed_text(entries[index].document.data[name] for index in titled)
+    titles = [entry.document.data[name].strip() for entry in entries]
+    titled = [index for index, title in enumerate(titles) if title and len(title) <= _LONGEST_TITLE]
+    queries = client.embed_text(titles[index] for index in titled)
     similarity = np.where(products[titled, None] == products[None], -np.inf, queries @ vectors.T)
     best = similarity.max(axis=1, initial=-np.inf)
     return np.asarray(best[np.isfinite(best)], np.float32)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trifuse.retrieval.index import Hits
 
 MOST_JSON_BYTES = 64 * 1024
+MOST_IDS = 1000
 
 
 class Service:
@@ -47,6 +48,8 @@ class Service:
         text = read_text(inputs, self._most_text_bytes)
         if "ids" in inputs:
             ids = [value.decode("utf-8", "replace") for value in inputs["ids"]]
+            if len(ids) > MOST_IDS:
+                raise InputError("these are too many ids", got=len(ids), expected=f"at most {MOST_IDS}")
             hits = (
                 self._index.similar(ids, options.top, filters)
                 if options.top

@@ -11,20 +11,23 @@ from trifuse.client.indexing import Outcome, embed_items
 from trifuse.client.journal import Journal
 from trifuse.client.triton import TritonClient
 from trifuse.errors import ConfigurationError, InputError
-from trifuse.retrieval.index import IndexSettings
+from trifuse.retrieval.documents import Documents
+from trifuse.retrieval.index import DOCUMENTS, IndexSettings
 from trifuse.retrieval.writing import check_same_encoders, write_index
 from trifuse.serving.live import LiveServer
 from trifuse.serving.services import publish_service, served_service_version, service_versions
 from trifuse.systems.product import cataloguing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from trifuse.catalog import Item
     from trifuse.contracts import SystemContract
+    from trifuse.retrieval.writing import Entry
 
 SERVICE = "index"
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,32 @@ class IndexPublisher:
 
         Raises InputError when no item can be used, and ServerError.
         """
-        return self._publish(items, (), None)
+        return self._publish(items, None)
 
-    def change(self, items: Sequence[Item] = (), deleted: Sequence[str] = ()) -> tuple[int, Outcome]:
-        """Publish the index that is served, without the documents `deleted`, with items added or replaced.
+    def upsert(self, items: Sequence[Item]) -> tuple[int, Outcome]:
+        """Publish the index that is served with items added or replaced.
 
         Raises ConfigurationError without an index, ContractMismatchError when it was made with other encoders
         than are served, and ServerError.
         """
-        served = served_service_version(self.repository, self.contract, SERVICE)
-        if served is None:
-            raise ConfigurationError(
-                "there is no index to change", hint="Build one: python clients/index.py build CATALOG"
-            )
-        found = service_versions(self.repository, self.contract, SERVICE)[served].details["settings"]
-        return self._publish(items, deleted, IndexSettings(**found))
+        return self._publish(items, self._served_settings())
 
-    def _publish(
-        self, items: Sequence[Item], deleted: Sequence[str], kept: IndexSettings | None
-    ) -> tuple[int, Outcome]:
+    def delete(self, ids: Sequence[str]) -> int:
+        """Publish the index that is served without some documents, and return its version.
+
+        Raises ConfigurationError without an index, InputError for ids that it does not have, and ServerError.
+        """
+        settings = self._served_settings()
+        served = served_service_version(self.repository, self.contract, SERVICE)
+        folder = self.repository / self.contract.model_name(SERVICE) / str(served)
+        with Documents.open(folder / DOCUMENTS) as documents:
+            unknown = set(ids) - documents.keys(ids).keys()
+        if unknown:
+            raise InputError("the index has no such documents", got=", ".join(sorted(unknown)[:_SHOWN]))
+        with LiveServer(self.url) as server:
+            return self._swap(server, settings, (), ids, keep=True)
+
+    def _publish(self, items: Sequence[Item], kept: IndexSettings | None) -> tuple[int, Outcome]:
         root = self.repository.resolve().parent
         path = stage_folder(root, self.contract.system, SERVICE) / "embeddings.sqlite"
         with ExitStack() as stack:
@@ -69,19 +79,36 @@ class IndexPublisher:
                 check_same_encoders(kept, encoder.version)
             server = stack.enter_context(LiveServer(self.url))
             outcome = embed_items(items, encoder, journal, encoder.identity)
-            if items and len(outcome.problems) == len(items):
-                problem = next(iter(outcome.problems.values()))
+            if len(outcome.problems) == len(items):
+                problem = next(iter(outcome.problems.values()), "an empty catalogue")
                 raise InputError("no item of the catalogue can be used", got=problem)
-
             settings = kept or self._calibrated(encoder, items, journal)
+            entries = cataloguing.entries(items, journal)
+            return self._swap(server, settings, entries, (), keep=bool(kept)), outcome
 
-            def make(folder: Path, previous: Path | None) -> None:
-                entries = cataloguing.entries(items, journal)
-                details = write_index(folder, settings, entries, deleted, previous if kept else None)
-                write_manifest(folder, self._manifest(details))
+    def _swap(
+        self,
+        server: LiveServer,
+        settings: IndexSettings,
+        entries: Iterable[Entry],
+        deleted: Sequence[str],
+        *,
+        keep: bool,
+    ) -> int:
+        def make(folder: Path, previous: Path | None) -> None:
+            details = write_index(folder, settings, entries, deleted, previous if keep else None)
+            write_manifest(folder, self._manifest(details))
 
-            arguments = (self.repository, self.contract, SERVICE, self.definition, make, server)
-            return publish_service(*arguments), outcome
+        return publish_service(self.repository, self.contract, SERVICE, self.definition, make, server)
+
+    def _served_settings(self) -> IndexSettings:
+        served = served_service_version(self.repository, self.contract, SERVICE)
+        if served is None:
+            raise ConfigurationError(
+                "there is no index to change", hint="Build one: python clients/index.py build CATALOG"
+            )
+        found = service_versions(self.repository, self.contract, SERVICE)[served].details["settings"]
+        return IndexSettings(**found)
 
     def _calibrated(
         self, encoder: cataloguing.Encoder, items: Sequence[Item], journal: Journal

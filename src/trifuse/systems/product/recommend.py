@@ -11,8 +11,9 @@ import numpy as np
 from trifuse.errors import InputError
 from trifuse.preprocessing.text import decode_text
 from trifuse.retrieval.evidence import Purchase
+from trifuse.retrieval.json_input import read_json
 from trifuse.retrieval.recommender import MODEL, PARTS, Recommendation, Recommender
-from trifuse.systems.product.index import MOST_JSON_BYTES, texts
+from trifuse.systems.product.index import MOST_IDS, MOST_JSON_BYTES, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from trifuse.contracts import SystemContract
 
 _MOST = 100
+_MOST_PURCHASES = 100
 # Recommended products may have left the catalogue, or not pass the filters.
 _SPARE = 3
 
@@ -41,7 +43,7 @@ class _Options:
                 "these are no options", got=str(values)[:80], expected=f"some of {', '.join(known)}"
             )
         top, now, exclude = (known | values).values()
-        if not isinstance(top, int) or not 1 <= top <= _MOST:
+        if isinstance(top, bool) or not isinstance(top, int) or not 1 <= top <= _MOST:
             raise InputError("the option 'top' has a bad value", got=top, expected=f"1 to {_MOST}")
         if not isinstance(exclude, list):
             raise InputError(
@@ -62,15 +64,17 @@ class Service:
     ) -> dict[str, NDArray[np.generic]]:
         """Compute all outputs. Raises InputError."""
         options = _Options.parse(_read(inputs, "options", {}))
-        found = self._recommender.recommend(
-            _history(_read(inputs, "history", [])),
-            options.top * _SPARE,
-            nearest=self._nearest,
-            now=options.now,
-            exclude=options.exclude,
-        )
-        documents = self._documents([item.product_id for item in found.items], inputs)
-        shown = [item for item in found.items if item.product_id in documents][: options.top]
+        history = _history(_read(inputs, "history", []))
+        ranked = options.top * _SPARE
+        while True:
+            found = self._recommender.recommend(
+                history, ranked, nearest=self._nearest, now=options.now, exclude=options.exclude
+            )
+            documents = self._documents([item.product_id for item in found.items], inputs)
+            shown = [item for item in found.items if item.product_id in documents][: options.top]
+            if len(shown) == options.top or len(found.items) < ranked or ranked * _SPARE > MOST_IDS:
+                break
+            ranked *= _SPARE
         return {
             "ids": texts(item.product_id for item in shown),
             "scores": _scores(shown),
@@ -101,16 +105,14 @@ class Service:
 def _read(inputs: Mapping[str, NDArray[Any]], name: str, default: Any) -> Any:
     if name not in inputs:
         return default
-    text = decode_text(inputs[name][0], MOST_JSON_BYTES)
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise InputError(f"the {name} is not JSON", got=text[:80]) from error
+    return read_json(decode_text(inputs[name][0], MOST_JSON_BYTES), name)
 
 
 def _history(values: Any) -> list[Purchase]:
     try:
-        return [Purchase(str(row["product_id"]), str(row["time"])) for row in values]
+        purchases = [Purchase(str(row["product_id"]), str(row["time"])) for row in values]
+        # The last ones say most, and every purchase is a search.
+        return sorted(purchases, key=lambda purchase: purchase.time)[-_MOST_PURCHASES:]
     except (TypeError, KeyError) as error:
         raise InputError(
             "the history is not a list of purchases",
