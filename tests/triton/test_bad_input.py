@@ -99,7 +99,7 @@ BAD_REQUESTS = {
         rf"'text'.*wrong shape: got BYTES \[1, 2\], {_TAKES}", text=bytes_tensor([b"a", b"b"]).reshape(1, 2)
     ),
     "no batch axis": _misfit(rf"'text'.*wrong shape: got BYTES \[1\], {_TAKES}", text=_A.reshape(1)),
-    "batch of 33": _misfit("batch is too large.*at most 32", text=bytes_tensor([b"a"] * 33)),
+    "batch of 65": _misfit("batch is too large.*at most 64", text=bytes_tensor([b"a"] * 65)),
     "empty batch": _misfit("batch .* is empty.*at least one item", text=_A[:0]),
     "unequal batches": _misfit(
         "different numbers of items", "product_match", image=bytes_tensor([GOOD] * 2), text=_A
