@@ -20,7 +20,7 @@ from trifuse.retrieval.token_store import quantize_tokens
 from trifuse.retrieval.writing import Entry, write_index
 
 DIM, TOKENS = 16, 4
-SETTINGS = IndexSettings("product", 1, TOKENS, DIM)
+SETTINGS = IndexSettings(1, TOKENS, DIM)
 RNG = np.random.default_rng(7)
 VECTORS = RNG.standard_normal((12, DIM)).astype(np.float32)
 VECTORS /= np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -100,7 +100,7 @@ def test_filters_hold_for_vectors_words_and_numbers(folder: Path) -> None:
 
 
 def test_a_query_that_nothing_answers_has_no_hits(tmp_path: Path) -> None:
-    settings = IndexSettings("product", 1, TOKENS, DIM, threshold=0.999)
+    settings = IndexSettings(1, TOKENS, DIM, threshold=0.999)
     index = CatalogueIndex.load(written(tmp_path / "1", [entry(number) for number in range(10)], settings))
     assert ids(index, search(index, 11, "nothing")) == []
     assert len(ids(index, search(index, 11, "nothing", weak=True))) == 10
@@ -193,7 +193,7 @@ def test_a_change_leaves_the_version_before_as_it_was(folder: Path, tmp_path: Pa
 
 
 def test_an_index_of_other_encoders_is_not_changed(folder: Path, tmp_path: Path) -> None:
-    other = IndexSettings("product", 2, TOKENS, DIM)
+    other = IndexSettings(2, TOKENS, DIM)
     with pytest.raises(ContractMismatchError, match="Build the index again"):
         written(tmp_path / "2", [entry(1)], other, previous=folder)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Words that stand in more documents tell little and cost much: they are left to the embeddings.
 _MOST_DOCUMENTS = 5000
 _VARIABLES = 500
+_PRODUCT_KEYS = "SELECT product, key FROM documents"
 _SCHEMA = """
 CREATE TABLE documents (
     key INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, product TEXT NOT NULL,
@@ -92,22 +93,20 @@ class Documents:
 
     def of_products(self, products: Sequence[str]) -> dict[str, list[int]]:
         """Find the documents of products; unknown ones are left out."""
-        found: dict[str, list[int]] = {}
-        rows = self._in("SELECT product, key FROM documents WHERE product IN", products)
-        for product, key in sorted(rows):
-            found.setdefault(product, []).append(key)
-        return found
+        return _by_product(sorted(self._in(_PRODUCT_KEYS + " WHERE product IN", products)))
 
     def by_product(self) -> dict[str, list[int]]:
         """List all documents' keys by product."""
-        found: dict[str, list[int]] = {}
-        for product, key in self._connection.execute("SELECT product, key FROM documents ORDER BY key"):
-            found.setdefault(product, []).append(key)
-        return found
+        return _by_product(self._connection.execute(_PRODUCT_KEYS + " ORDER BY key"))
 
     def products(self, keys: Sequence[int]) -> dict[int, str]:
         """Name the products of documents by key."""
         return dict(self._in("SELECT key, product FROM documents WHERE key IN", keys))
+
+    def appearances(self, keys: Sequence[int]) -> dict[int, tuple[str, bytes]]:
+        """Tell the product and the photo's hash of documents by key."""
+        rows = self._in("SELECT key, product, look FROM documents WHERE key IN", keys)
+        return {key: (product, look) for key, product, look in rows}
 
     def read(self, keys: Sequence[int]) -> dict[int, Document]:
         """Read documents by key, without their text and codes."""
@@ -166,3 +165,10 @@ class Documents:
             part = values[start : start + _VARIABLES]
             rows += self._connection.execute(f"{query} ({','.join('?' * len(part))})", part)
         return rows
+
+
+def _by_product(rows: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for product, key in rows:
+        found.setdefault(product, []).append(key)
+    return found

@@ -31,7 +31,7 @@ _UNKNOWN = float("nan")
 
 @dataclass(frozen=True)
 class IndexSettings:
-    """What an index was made for, and with.
+    """What an index was made with.
 
     `model_version` is the version of the encoders that its vectors come from. For a text, a best similarity
     below `threshold` is no answer; photos whose difference hashes differ in `same_photo_bits` at most are the
@@ -39,7 +39,6 @@ class IndexSettings:
     and `rerank` whether they are when a query does not say.
     """
 
-    system: str
     model_version: int
     tokens: int
     dim: int
@@ -47,6 +46,11 @@ class IndexSettings:
     same_photo_bits: int = 12
     match_weight: float = 1.0
     rerank: bool = False
+
+
+def read_settings(folder: Path) -> IndexSettings:
+    """Read the settings of an index. Raises ArtifactError when there is none."""
+    return IndexSettings(**read_manifest(folder).details["settings"])
 
 
 class Hits(NamedTuple):
@@ -74,7 +78,7 @@ class CatalogueIndex:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Open an index's folder."""
-        settings = IndexSettings(**read_manifest(folder).details["settings"])
+        settings = read_settings(folder)
         tokens = TokenStore(folder, settings.tokens, settings.dim)
         return cls(settings, load_vectors(folder / VECTORS), Documents.open(folder / DOCUMENTS), tokens)
 
@@ -124,7 +128,13 @@ class CatalogueIndex:
 
     def documents(self, hits: Hits) -> list[Document]:
         """Read the documents of hits."""
-        return self._read(hits.keys)
+        found = self._documents.read(hits.keys.tolist())
+        return [found[key] for key in hits.keys.tolist()]
+
+    def products(self, hits: Hits) -> list[str]:
+        """Name the products of hits, which is quicker than reading their documents."""
+        found = self._documents.products(hits.keys.tolist())
+        return [found[key] for key in hits.keys.tolist()]
 
     def tokens(self, hits: Hits) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
         """Read the quantised image tokens of hits: values (n, tokens, dim) and scales (n, tokens)."""
@@ -179,12 +189,9 @@ class CatalogueIndex:
         score[: len(exact)] += 1
         order = np.lexsort((keys, -score))[:limit]
         lexical = np.array([words.get(key, _UNKNOWN) for key in keys.tolist()], np.float32)
-        documents = self._read(keys[order])
-        groups = group_variants(
-            [document.product for document in documents],
-            [document.look for document in documents],
-            self.settings.same_photo_bits,
-        )
+        shown = self._documents.appearances(keys[order].tolist())
+        products, looks = zip(*(shown[key] for key in keys[order].tolist()), strict=True)
+        groups = group_variants(products, looks, self.settings.same_photo_bits)
         scores = np.stack([score, similarity, lexical], axis=1)[order]
         return Hits(keys[order], scores, np.array([len(order)], np.int32), groups)
 
@@ -208,10 +215,6 @@ class CatalogueIndex:
     def _find(self, names: Sequence[str]) -> dict[str, list[int]]:
         by_id = {name: [key] for name, key in self._documents.keys(names).items()}
         return by_id | self._documents.of_products(names)
-
-    def _read(self, keys: NDArray[np.int64]) -> list[Document]:
-        found = self._documents.read(keys.tolist())
-        return [found[key] for key in keys.tolist()]
 
 
 def _hits(keys: NDArray[np.int64], similarity: NDArray[np.float32], counts: NDArray[np.int32]) -> Hits:

@@ -12,7 +12,7 @@ import numpy as np
 from trifuse.errors import ContractMismatchError
 from trifuse.retrieval.documents import Documents
 from trifuse.retrieval.faiss_vectors import FaissVectors
-from trifuse.retrieval.index import DOCUMENTS, VECTORS, CatalogueIndex
+from trifuse.retrieval.index import DOCUMENTS, VECTORS, read_settings
 from trifuse.retrieval.token_store import TokenStore
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def write_index(
     tokens = TokenStore(folder, settings.tokens, settings.dim)
     vectors = FaissVectors(settings.dim)
     if previous:
-        check_same_encoders(CatalogueIndex.load(previous).settings, settings.model_version)
+        check_same_encoders(read_settings(previous), settings.model_version)
         vectors = FaissVectors.load(previous / VECTORS)
         shutil.copyfile(previous / DOCUMENTS, folder / DOCUMENTS)
         TokenStore(previous, settings.tokens, settings.dim).share(folder)

@@ -103,7 +103,7 @@ def sample(items: Sequence[Item]) -> Sequence[Item]:
 
 def settings(model_version: int, **changed: Any) -> IndexSettings:
     """Describe an index of the product system that is made with a version of its encoders."""
-    return IndexSettings("product", model_version, STORED_TOKENS, EMBEDDING_DIM, **changed)
+    return IndexSettings(model_version, STORED_TOKENS, EMBEDDING_DIM, **changed)
 
 
 def entries(items: Iterable[Item], journal: Journal) -> Iterator[Entry]:

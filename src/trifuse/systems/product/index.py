@@ -69,10 +69,11 @@ class Service:
             "index_version": np.array([self._version], np.int64),
             "settings": self._settings,
         }
-        if not {"ids", "products", "documents"}.isdisjoint(outputs):
+        if "products" in outputs:
+            found["products"] = texts(self._index.products(hits))
+        if not {"ids", "documents"}.isdisjoint(outputs):
             documents = self._index.documents(hits)
             found["ids"] = texts(document.id for document in documents)
-            found["products"] = texts(document.product for document in documents)
             found["documents"] = texts(map(_json, documents))
         if not {"image_tokens", "token_scales"}.isdisjoint(outputs):
             found["image_tokens"], found["token_scales"] = self._index.tokens(hits)
@@ -82,7 +83,7 @@ class Service:
 def read_options(inputs: Mapping[str, NDArray[Any]]) -> SearchOptions:
     """Read a request's `options`. Raises InputError."""
     return (
-        SearchOptions.parse(_one(inputs, "options", MOST_JSON_BYTES))
+        SearchOptions.parse(read_input(inputs, "options", MOST_JSON_BYTES))
         if "options" in inputs
         else SearchOptions()
     )
@@ -90,12 +91,12 @@ def read_options(inputs: Mapping[str, NDArray[Any]]) -> SearchOptions:
 
 def read_filters(inputs: Mapping[str, NDArray[Any]]) -> Filters | None:
     """Read a request's `filters`. Raises InputError."""
-    return Filters.parse(_one(inputs, "filters", MOST_JSON_BYTES)) if "filters" in inputs else None
+    return Filters.parse(read_input(inputs, "filters", MOST_JSON_BYTES)) if "filters" in inputs else None
 
 
 def read_text(inputs: Mapping[str, NDArray[Any]], most_bytes: int) -> str | None:
     """Read a request's `text`. Raises InputError."""
-    return _one(inputs, "text", most_bytes) if "text" in inputs else None
+    return read_input(inputs, "text", most_bytes) if "text" in inputs else None
 
 
 def texts(values: Any) -> NDArray[np.object_]:
@@ -106,7 +107,8 @@ def texts(values: Any) -> NDArray[np.object_]:
     return tensor
 
 
-def _one(inputs: Mapping[str, NDArray[Any]], name: str, most_bytes: int) -> str:
+def read_input(inputs: Mapping[str, NDArray[Any]], name: str, most_bytes: int) -> str:
+    """Read the text of an input that was given. Raises InputError."""
     try:
         return decode_text(inputs[name][0], most_bytes)
     except InputError as error:
