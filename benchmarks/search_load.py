@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from trifuse.artifacts import Manifest, write_file, write_manifest
+from trifuse.artifacts import read_manifest, write_file
 from trifuse.client.triton import TritonClient
 from trifuse.command_line import run
 from trifuse.reporting import machine
@@ -29,7 +29,6 @@ from trifuse.retrieval.clustered import Clusters
 from trifuse.retrieval.documents import Document
 from trifuse.retrieval.faiss_choice import recall
 from trifuse.retrieval.writing import Entry, write_index
-from trifuse.serving.live import LiveServer
 from trifuse.serving.probe import own_server
 from trifuse.serving.server_environment import default_location
 from trifuse.serving.services import publish_service
@@ -37,14 +36,13 @@ from trifuse.serving.versions import published_contract, served_version
 from trifuse.systems.product.cataloguing import settings
 from trifuse.systems.product.client import ProductClient
 from trifuse.systems.product.contract import EMBEDDING_DIM, STORED_TOKENS
+from trifuse.systems.product.index import texts
 from trifuse.systems.product.titles import CATEGORIES, COLOURS, STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-
-    from trifuse.contracts import SystemContract
 
 DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
 TOP, CLUSTERS, RECALL_QUERIES = 10, 4000, 200
@@ -64,24 +62,21 @@ def main() -> None:
         shutil.copytree(options.repository, repository, symlinks=True)
         contract = published_contract(repository, "product")
         started = time.perf_counter()
-        details: dict[str, Any] = {}
 
-        def make(target: Path, _: Path | None) -> None:
-            version = served_version(repository, contract)
-            details.update(write_index(target, settings(version), entries(options.products)))
-            found = Manifest(contract.system, "index", contract.profile, contract.hash, details=details)
-            write_manifest(target, found)
+        def make(target: Path, _: Path | None) -> dict[str, dict[str, Any]]:
+            made_for = settings(served_version(repository, contract))
+            return {"details": write_index(target, made_for, entries(options.products))}
 
-        publish_service(repository, contract, "index", DEFINITION, make)
+        version = publish_service(repository, contract, "index", DEFINITION, make)
         report = {
             "machine": machine(),
             "products": options.products,
             "build_s": time.perf_counter() - started,
-            "vectors": details["vectors"],
+            "vectors": read_manifest(repository / "product_index" / str(version)).details["vectors"],
             "bytes": sum(path.stat().st_size for path in (repository / "product_index").rglob("*.*")),
         }
         with own_server(repository, contract, default_location()) as server:
-            report |= measure(server.grpc_url, contract, options.products)
+            report |= measure(server.grpc_url, options.products)
             report["index_memory_mb"] = stub_memory_mb()
     if options.output:
         write_file(options.output, json.dumps(report, indent=1) + "\n")
@@ -104,10 +99,8 @@ def entries(count: int) -> Iterator[Entry]:
             number += 1
 
 
-def measure(url: str, contract: SystemContract, products: int) -> dict[str, Any]:
+def measure(url: str, products: int) -> dict[str, Any]:
     """Measure recall@10 through the index, and latency and throughput of text queries."""
-    with LiveServer(url) as server:
-        server.load(contract.model_name("search"))
     return {
         "recall_at_10": measure_recall(url, products),
         "load": {
@@ -132,17 +125,12 @@ def measure_recall(url: str, products: int) -> float:
         order = np.argsort(-scores, axis=1)[:, :TOP]
         best, names = np.take_along_axis(scores, order, axis=1), np.take_along_axis(numbers, order, axis=1)
         start += len(part)
-    options = np.array([json.dumps({"top": TOP, "candidates": TOP}).encode()], np.object_)
+    options = texts([json.dumps({"top": TOP, "candidates": TOP})])
+    found = []
     with TritonClient(url) as triton:
-        found = [
-            [
-                int(name[1:])
-                for name in triton.infer("product_index", {"embedding": query, "options": options}, ["ids"])[
-                    "ids"
-                ]
-            ]
-            for query in queries
-        ]
+        for query in queries:
+            answer = triton.infer("product_index", {"embedding": query, "options": options}, ["ids"])
+            found.append([int(name[1:]) for name in answer["ids"]])
     return recall(np.array(found), names)
 
 

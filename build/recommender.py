@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich.console import Console
 
-from trifuse.artifacts import Manifest, digest, write_manifest
+from trifuse.artifacts import digest
 from trifuse.command_line import run
 from trifuse.errors import ConfigurationError
 from trifuse.retrieval.collaborative import fit
@@ -22,9 +22,6 @@ from trifuse.serving.live import NOT_TOLD, LiveServer
 from trifuse.serving.services import publish_service, served_service_version
 from trifuse.serving.versions import published_contract
 from trifuse.systems import available
-
-if TYPE_CHECKING:
-    from trifuse.contracts import SystemContract
 
 SERVICE, INDEX = "recommend", "index"
 DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
@@ -45,28 +42,16 @@ def main() -> None:
     purchases = read_transactions(options.transactions)
     recommender = Recommender(fit(purchases), Settings())
 
-    def make(folder: Path, _: Path | None) -> None:
+    def make(folder: Path, _: Path | None) -> dict[str, dict[str, Any]]:
         recommender.save(folder / MODEL)
-        write_manifest(folder, manifest(contract, options.transactions, recommender))
+        return {"inputs": {"transactions": digest(options.transactions)}, "details": details}
 
+    products = len(recommender.statistics.product_ids)
+    details = {"products": products, "until_s": recommender.statistics.until_s}
     with LiveServer(options.url) if options.url else contextlib.nullcontext() as server:
         version = publish_service(options.repository, contract, SERVICE, DEFINITION, make, server)
-    products = len(recommender.statistics.product_ids)
     console.print(f"Version {version}: {len(purchases)} purchases of {products} products.")
     console.print(f"The server at {options.url} has loaded it." if options.url else NOT_TOLD)
-
-
-def manifest(contract: SystemContract, transactions: Path, recommender: Recommender) -> Manifest:
-    """Record what the recommender was made from."""
-    details = {"products": len(recommender.statistics.product_ids), "until_s": recommender.statistics.until_s}
-    return Manifest(
-        contract.system,
-        SERVICE,
-        contract.profile,
-        contract.hash,
-        inputs={"transactions": digest(transactions)},
-        details=details,
-    )
 
 
 def parse() -> argparse.Namespace:

@@ -24,7 +24,7 @@ from PIL import Image
 from tritonclient.grpc import InferenceServerClient
 
 from tests.triton.served import ROOT, photo, script
-from trifuse.artifacts import Manifest, read_manifest, stage_folder, write_file, write_manifest
+from trifuse.artifacts import read_manifest, stage_folder, write_file, write_manifest
 from trifuse.catalog import Item, read_catalog
 from trifuse.client import TritonClient
 from trifuse.client.encoding import bytes_tensor
@@ -295,8 +295,8 @@ def test_a_version_that_does_not_load_changes_nothing(
     before = products.search(TITLE, top=3)
     served = served_service_version(publisher.repository, publisher.contract, "index")
 
-    def make(folder: Path, _: Path | None) -> None:
-        write_manifest(folder, Manifest("product", "index", "smoke", publisher.contract.hash))
+    def make(_: Path, __: Path | None) -> dict[str, Any]:
+        return {}
 
     arguments = (publisher.repository, publisher.contract, "index", publisher.definition, make)
     with LiveServer(publisher.url) as server, pytest.raises(ServerError, match="could not be loaded"):

@@ -38,7 +38,7 @@ class LiveServer:
         Raises ServerError for a model that cannot be loaded, or when the server serves another folder.
         """
         for model in (contract.preprocess, *contract.parts):
-            self._load(contract.model_name(model.name), version)
+            self.load_version(contract.model_name(model.name), version)
 
     def load_ensembles(self, contract: SystemContract, version: int) -> None:
         """Load the ensembles, one after the other, as the repository now configures them.
@@ -46,11 +46,7 @@ class LiveServer:
         Raises ServerError.
         """
         for ensemble in contract.ensembles:
-            self._load(contract.model_name(ensemble.name), version)
-
-    def load_service(self, model: str, version: int) -> None:
-        """Load a service's model, whose configuration names the version. Raises ServerError."""
-        self._load(model, version)
+            self.load_version(contract.model_name(ensemble.name), version)
 
     def is_ready(self, model: str) -> bool:
         """Say whether the server has loaded a model."""
@@ -60,7 +56,8 @@ class LiveServer:
         """Load a model as the repository has it. Raises ServerError."""
         self._call("load_model", model)
 
-    def _load(self, model: str, version: int) -> None:
+    def load_version(self, model: str, version: int) -> None:
+        """Load a model, and check that this version of it is loaded then. Raises ServerError."""
         try:
             self.load(model)
             loaded = self._call("get_model_metadata", model).versions

@@ -14,7 +14,7 @@ from trifuse.errors import ContractMismatchError, InputError, RequestError
 from trifuse.systems import component, contract
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -91,13 +91,13 @@ class ServiceModel(_Model):
             outputs: Collection[str],
             version: int = -1,
         ) -> dict[str, NDArray[Any]]:
-            return call_model(current.model_name(name), inputs, list(outputs), version)
+            return call_model(current.model_name(name), inputs, outputs, version)
 
         return component(self.system, self.service).Service(current, folder, call)
 
 
 def call_model(
-    model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Sequence[str], version: int
+    model: str, inputs: Mapping[str, NDArray[np.generic]], outputs: Collection[str], version: int
 ) -> dict[str, NDArray[Any]]:
     """Run another model of this server. Raises InputError for what it refuses, else RequestError."""
     request = pb_utils.InferenceRequest(

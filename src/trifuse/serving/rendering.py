@@ -64,8 +64,7 @@ def _header(contract: SystemContract, config: ModelConfig, cores: int) -> str:
 def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:
     instances = min(max(1, cores // 2), _MAXIMUM_PREPROCESS_INSTANCES)
     config = _model(contract, contract.preprocess, backend="python", instances=instances)
-    config.parameters["profile"].string_value = contract.profile
-    config.parameters["contract_hash"].string_value = contract.hash
+    _name_contract(config, contract)
     return config
 
 
@@ -95,9 +94,14 @@ def _service(contract: SystemContract, service: ServiceSpec, version: int, cores
     # One instance holds the data in memory; one that only calls other models waits for them most of the time.
     instances = 1 if service.holds_data else max(_LEAST_SERVICE_INSTANCES, 2 * cores)
     config.instance_group.append(ModelInstanceGroup(count=instances, kind=ModelInstanceGroup.KIND_CPU))
+    _name_contract(config, contract)
+    return config
+
+
+def _name_contract(config: ModelConfig, contract: SystemContract) -> None:
+    """Tell a Python model under which contract it was published: it checks that when it loads."""
     config.parameters["profile"].string_value = contract.profile
     config.parameters["contract_hash"].string_value = contract.hash
-    return config
 
 
 def _ensemble(contract: SystemContract, ensemble: EnsembleSpec, version: int) -> ModelConfig:

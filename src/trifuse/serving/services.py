@@ -10,9 +10,9 @@ import contextlib
 import os
 import re
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trifuse.artifacts import MANIFEST, Manifest, read_manifest, write_file
+from trifuse.artifacts import MANIFEST, Manifest, read_manifest, write_file, write_manifest
 from trifuse.errors import ConfigurationError, ServerError, TrifuseError
 from trifuse.serving.cores import available_cores
 from trifuse.serving.rendering import render_services
@@ -20,7 +20,7 @@ from trifuse.serving.switching import exclusive_staging
 from trifuse.serving.versions import CONFIG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from trifuse.contracts import ServiceSpec, SystemContract
@@ -53,14 +53,15 @@ def publish_service(
     contract: SystemContract,
     service: str,
     definition: Path,
-    make: Callable[[Path, Path | None], None],
+    make: Callable[[Path, Path | None], Mapping[str, Any]],
     server: LiveServer | None = None,
 ) -> int:
     """Publish the next version of a service's data and return the version.
 
-    `make` writes the data and its manifest into an empty folder, and is told the folder that is served now.
-    `definition` holds the shims. A publication that is killed or fails leaves everything as it was. The
-    services that only call models are put in place as well. Raises what `make` raises, and ServerError.
+    `make` writes the data into an empty folder, is told the folder that is served now, and returns the fields
+    of Manifest that tell of the data (`details`, `inputs`, …). `definition` holds the shims. A publication
+    that is killed or fails leaves everything as it was. The services that only call models are put in place
+    as well. Raises what `make` raises, and ServerError.
     """
     name = contract.model_name(service)
     home = repository / name
@@ -69,7 +70,8 @@ def publish_service(
         version = max(service_versions(repository, contract, service), default=0) + 1
         folder = staging / name / str(version)
         folder.mkdir(parents=True)
-        make(folder, home / str(served) if served else None)
+        told = make(folder, home / str(served) if served else None)
+        write_manifest(folder, Manifest(contract.system, service, contract.profile, contract.hash, **told))
         shutil.copyfile(definition / name / "1" / _SHIM, folder / _SHIM)
         if served:
             folder.rename(home / str(version))
@@ -110,20 +112,19 @@ def _serve(
     """Let the configuration name a version, and a running server load it; on failure all is as before."""
     name = contract.model_name(service)
     config = repository / name / CONFIG
-    before = config.read_text(encoding="utf-8")
+    before, served = config.read_text(encoding="utf-8"), served_service_version(repository, contract, service)
     write_file(config, _config(contract, service, version))
     if server is None:
         return
     try:
-        server.load_service(name, version)
+        server.load_version(name, version)
     except TrifuseError as error:
-        served = int(_SERVED.findall(before)[0])
         if served != version:
             _forget(config, before, version, served, server)
         raise ServerError(f"version {version} of {name} could not be loaded", got=error) from error
 
 
-def _forget(config: Path, before: str, version: int, served: int, server: LiveServer) -> None:
+def _forget(config: Path, before: str, version: int, served: int | None, server: LiveServer) -> None:
     """Let a server go back to the version that it served.
 
     Triton is not ready as long as a version's last load failed, even when the version is gone. Therefore the
@@ -153,20 +154,20 @@ def _place_callers(
     for service in contract.services:
         if service.holds_data:
             continue
-        is_new, name = (
-            _place_caller(repository, contract, service, definition),
-            contract.model_name(service.name),
-        )
+        name = contract.model_name(service.name)
+        is_new = _place_caller(repository, contract, service, definition)
         if server and (is_new or not server.is_ready(name)):
-            server.load_service(name, _CALLER_VERSION)
+            server.load_version(name, _CALLER_VERSION)
 
 
 def _place_caller(repository: Path, contract: SystemContract, service: ServiceSpec, definition: Path) -> bool:
     """Write what is missing or other than it should be; the configuration last. Says whether it was."""
     name = contract.model_name(service.name)
     shim = (definition / name / "1" / _SHIM).read_text(encoding="utf-8")
-    config = render_services(contract, _CALLER_VERSION, available_cores())[name]
-    wanted = {f"{_CALLER_VERSION}/{_SHIM}": shim, CONFIG: config}
+    wanted = {
+        f"{_CALLER_VERSION}/{_SHIM}": shim,
+        CONFIG: _config(contract, service.name, _CALLER_VERSION),
+    }
     home = repository / name
     if all(
         (home / path).is_file() and (home / path).read_text(encoding="utf-8") == text

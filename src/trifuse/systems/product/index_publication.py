@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trifuse.artifacts import Manifest, stage_folder, write_manifest
+from trifuse.artifacts import stage_folder
 from trifuse.client.indexing import Outcome, embed_items
 from trifuse.client.journal import Journal
 from trifuse.client.triton import TritonClient
 from trifuse.errors import ConfigurationError, InputError
 from trifuse.retrieval.documents import Documents
-from trifuse.retrieval.index import DOCUMENTS, IndexSettings
+from trifuse.retrieval.index import DOCUMENTS, read_settings
 from trifuse.retrieval.writing import check_same_encoders, write_index
 from trifuse.serving.live import LiveServer
-from trifuse.serving.services import publish_service, served_service_version, service_versions
+from trifuse.serving.services import publish_service, served_service_version
 from trifuse.systems.product import cataloguing
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from trifuse.catalog import Item
     from trifuse.contracts import SystemContract
+    from trifuse.retrieval.index import IndexSettings
     from trifuse.retrieval.writing import Entry
 
 SERVICE = "index"
@@ -52,22 +53,20 @@ class IndexPublisher:
         Raises ConfigurationError without an index, ContractMismatchError when it was made with other encoders
         than are served, and ServerError.
         """
-        return self._publish(items, self._served_settings())
+        return self._publish(items, read_settings(self._served_folder()))
 
     def delete(self, ids: Sequence[str]) -> int:
         """Publish the index that is served without some documents, and return its version.
 
         Raises ConfigurationError without an index, InputError for ids that it does not have, and ServerError.
         """
-        settings = self._served_settings()
-        served = served_service_version(self.repository, self.contract, SERVICE)
-        folder = self.repository / self.contract.model_name(SERVICE) / str(served)
+        folder = self._served_folder()
         with Documents.open(folder / DOCUMENTS) as documents:
             unknown = set(ids) - documents.keys(ids).keys()
         if unknown:
             raise InputError("the index has no such documents", got=", ".join(sorted(unknown)[:_SHOWN]))
         with LiveServer(self.url) as server:
-            return self._swap(server, settings, (), ids, keep=True)
+            return self._swap(server, read_settings(folder), (), ids, keep=True)
 
     def _publish(self, items: Sequence[Item], kept: IndexSettings | None) -> tuple[int, Outcome]:
         root = self.repository.resolve().parent
@@ -95,27 +94,22 @@ class IndexPublisher:
         *,
         keep: bool,
     ) -> int:
-        def make(folder: Path, previous: Path | None) -> None:
-            details = write_index(folder, settings, entries, deleted, previous if keep else None)
-            write_manifest(folder, self._manifest(details))
+        def make(folder: Path, previous: Path | None) -> dict[str, dict[str, Any]]:
+            kept = previous if keep else None
+            return {"details": write_index(folder, settings, entries, deleted, kept)}
 
         return publish_service(self.repository, self.contract, SERVICE, self.definition, make, server)
 
-    def _served_settings(self) -> IndexSettings:
+    def _served_folder(self) -> Path:
         served = served_service_version(self.repository, self.contract, SERVICE)
         if served is None:
             raise ConfigurationError(
                 "there is no index to change", hint="Build one: python clients/index.py build CATALOG"
             )
-        found = service_versions(self.repository, self.contract, SERVICE)[served].details["settings"]
-        return IndexSettings(**found)
+        return self.repository / self.contract.model_name(SERVICE) / str(served)
 
     def _calibrated(
         self, encoder: cataloguing.Encoder, items: Sequence[Item], journal: Journal
     ) -> IndexSettings:
         entries = list(cataloguing.entries(cataloguing.sample(items), journal))
         return cataloguing.settings(encoder.version, threshold=encoder.threshold(entries))
-
-    def _manifest(self, details: dict[str, object]) -> Manifest:
-        contract = self.contract
-        return Manifest(contract.system, SERVICE, contract.profile, contract.hash, details=details)
