@@ -50,14 +50,14 @@ def embed_items(
     outcome = Outcome(known=len(items) - len(waiting))
     with ThreadPoolExecutor(_IN_FLIGHT) as pool:
         try:
-            made = pool.map(lambda batch: _embed_usable(batch, embed), batches)
-            for batch, found in zip(batches, _shown(made, len(batches)), strict=True):
-                journal.store(
-                    (item.id, digests[item.id], result) for item, result in zip(batch, found, strict=True)
-                )
+            results = pool.map(lambda batch: _embed_usable(batch, embed), batches)
+            for batch, found in zip(batches, _shown(results, len(batches)), strict=True):
+                rows = [(item.id, digests[item.id], made) for item, made in zip(batch, found, strict=True)]
+                journal.store(rows)
+                outcome.problems |= {name: made.problem for name, _, made in rows if made.problem is not None}
         finally:
             pool.shutdown(cancel_futures=True)
-    _count(items, journal, missing, outcome)
+    outcome.embedded = len(waiting) - len(outcome.problems)
     return outcome
 
 
@@ -74,13 +74,3 @@ def _embed_usable(items: Sequence[Item], embed: Callable[[Sequence[Item]], list[
             return [Embedded(problem=str(error))]
         middle = len(items) // 2
         return _embed_usable(items[:middle], embed) + _embed_usable(items[middle:], embed)
-
-
-def _count(items: Sequence[Item], journal: Journal, missing: set[str], outcome: Outcome) -> None:
-    for start in range(0, len(items), _BATCH):
-        found = journal.read([item.id for item in items[start : start + _BATCH]])
-        for name, made in found.items():
-            if made.problem is not None:
-                outcome.problems[name] = made.problem
-            elif name in missing:
-                outcome.embedded += 1

@@ -22,7 +22,9 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
     id TEXT PRIMARY KEY, digest TEXT NOT NULL, problem TEXT,
     look BLOB, vector BLOB, shape TEXT, tokens BLOB, scales BLOB
-)
+);
+-- What is missing is found without reading the embeddings.
+CREATE INDEX IF NOT EXISTS items_digests ON items (problem, id, digest);
 """
 
 
@@ -43,7 +45,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(path)
         self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute(_SCHEMA)
+        self._connection.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
         return self
