@@ -82,7 +82,7 @@ def main() -> None:
 
 def weigh(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, float]:
     """Measure nDCG@10 on photos alone for each weight that the match can have beside the similarity."""
-    publisher.build([replace(item, title_zh="", title_en="") for item in items])
+    publisher.build(without_titles(items))
     gains: dict[str, list[float]] = {str(weight): [] for weight in WEIGHTS}
     with TritonClient(publisher.url) as triton:
         products = ProductClient(triton)
@@ -104,10 +104,15 @@ def weigh(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, float]:
     return {weight: float(np.mean(values)) for weight, values in gains.items()}
 
 
+def without_titles(items: Sequence[Item]) -> list[Item]:
+    """Leave only the photos."""
+    return [replace(item, title_zh="", title_en="") for item in items]
+
+
 def compare(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, Any]:
     """Measure every method in every language, over photos alone and over photos with titles."""
     catalogues = {
-        "photos": [replace(item, title_zh="", title_en="") for item in items],
+        "photos": without_titles(items),
         "photos and titles": list(items),
     }
     report = {}
@@ -143,11 +148,11 @@ def search(triton: TritonClient, text: str, method: str) -> list[str]:
 
 def queries(items: Sequence[Item]) -> Iterator[tuple[str, str, dict[str, dict[str, bool]]]]:
     """List (language, title, which items are relevant by each criterion)."""
+    names = [item.id for item in items]
     for language in LANGUAGES:
         titles = distinct_titles(items, language)
         found = relevance(list(titles.values()), items)
         for index, text in enumerate(titles):
-            names = [item.id for item in items]
             yield (
                 language,
                 text,

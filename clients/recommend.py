@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from trifuse.artifacts import stage_folder
-from trifuse.client.command_line import Report, add_common_options, connect, positive, run
+from trifuse.client.command_inputs import read_filters
+from trifuse.client.command_line import Report, add_common_options, add_result_options, connect, run
 from trifuse.client.contact_sheet import Entry, write_contact_sheet
+from trifuse.client.encoding import file_bytes
 from trifuse.errors import InputError
+from trifuse.retrieval.json_input import read_json
 from trifuse.systems.product.client import ProductClient
 
 if TYPE_CHECKING:
     from trifuse.systems.product.calls import Recommended
 
-_KINDS: dict[type, str] = {list: "list", dict: "object"}
 SHEET = stage_folder(Path("artifacts"), "product", "search") / "recommendations.png"
 
 
@@ -33,18 +34,14 @@ def main() -> int:
         help='such as [{"product_id": "p00012", "time": "2026-01-31"}], or @FILE; default: none',
     )
     parser.add_argument("--filters", metavar="JSON", help='such as {"in_stock": true}')
-    parser.add_argument(
-        "--top", type=positive(int), default=12, help="number of products (default: %(default)s)"
-    )
-    parser.add_argument("--output", type=Path, default=SHEET, help="the PNG to write (default: %(default)s)")
+    add_result_options(parser, SHEET, top=12)
     add_common_options(parser)
     return run(parser, recommend)
 
 
 def recommend(options: argparse.Namespace) -> Report:
     """Ask the server for recommendations and show them."""
-    history = read_json(options.history, "history", list)
-    filters = read_json(options.filters, "filters", dict) if options.filters else None
+    history, filters = read_history(options.history), read_filters(options.filters)
     with connect(options) as triton:
         found = ProductClient(triton).recommend(history, top=options.top, filters=filters)
     entries = [Entry(path(item), item.score, (why(item), item.document["title_en"])) for item in found]
@@ -56,15 +53,13 @@ def recommend(options: argparse.Namespace) -> Report:
     )
 
 
-def read_json(text: str, name: str, kind: type) -> Any:
-    """Read an option's JSON, or a file's. Raises InputError."""
-    try:
-        value = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
-    except (OSError, ValueError) as error:
-        raise InputError(f"--{name} is not JSON", got=error) from error
-    if not isinstance(value, kind):
-        raise InputError(f"--{name} is something else", got=value, expected=f"a JSON {_KINDS[kind]}")
-    return value
+def read_history(text: str) -> list[dict[str, str]]:
+    """Read purchases from JSON, or from a file that holds it. Raises InputError."""
+    content = file_bytes(Path(text[1:])) if text.startswith("@") else text
+    history = read_json(content, "history")
+    if not isinstance(history, list):
+        raise InputError("the history is something else", got=history, expected="a JSON list")
+    return history
 
 
 def table(found: list[Recommended], sheet: Path) -> Table:

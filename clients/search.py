@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from trifuse.artifacts import stage_folder
-from trifuse.client.command_line import Report, add_common_options, connect, positive, run
-from trifuse.retrieval.filters import Filters
+from trifuse.client.command_inputs import read_filters
+from trifuse.client.command_line import Report, add_common_options, add_result_options, connect, run
 from trifuse.systems.product.client import ProductClient
 from trifuse.systems.product.hit_report import report
 
@@ -28,16 +27,13 @@ def main() -> int:
         help='such as {"category": "dress", "price": {"max": 200}, "colour": ["white", "beige"]}',
     )
     parser.add_argument(
-        "--top", type=positive(int), default=10, help="number of products (default: %(default)s)"
-    )
-    parser.add_argument(
         "--rerank",
         action=argparse.BooleanOptionalAction,
         help="score each candidate with the text (default: the index's)",
     )
     parser.add_argument("--no-words", action="store_true", help="compare meanings only, not words")
     parser.add_argument("--weak", action="store_true", help="show hits below the index's threshold, too")
-    parser.add_argument("--output", type=Path, default=SHEET, help="the PNG to write (default: %(default)s)")
+    add_result_options(parser, SHEET)
     add_common_options(parser)
     return run(parser, search)
 
@@ -53,14 +49,6 @@ def search(options: argparse.Namespace) -> Report:
         )
     heading = " + ".join(str(part) for part in (options.text, options.image) if part)
     return report(heading, hits, options.output)
-
-
-def read_filters(text: str | None) -> dict[str, Any] | None:
-    """Check filters before they travel. Raises InputError."""
-    if text is None:
-        return None
-    Filters.parse(text)
-    return dict(json.loads(text)) if text.strip() else None
 
 
 if __name__ == "__main__":

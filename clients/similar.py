@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from trifuse.artifacts import stage_folder
-from trifuse.client.command_line import Report, add_common_options, connect, positive, run
+from trifuse.client.command_line import Report, add_common_options, add_result_options, connect, run
 from trifuse.systems.product.client import ProductClient
 from trifuse.systems.product.hit_report import report
 
@@ -18,10 +18,7 @@ def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("image", type=Path, metavar="IMAGE", help="a JPEG, PNG or WebP file")
-    parser.add_argument(
-        "--top", type=positive(int), default=10, help="number of products (default: %(default)s)"
-    )
-    parser.add_argument("--output", type=Path, default=SHEET, help="the PNG to write (default: %(default)s)")
+    add_result_options(parser, SHEET)
     add_common_options(parser)
     return run(parser, similar)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from trifuse.client.encoding import bytes_tensor, file_bytes, text_bytes
 from trifuse.errors import InputError
+from trifuse.retrieval.filters import Filters
 
 if TYPE_CHECKING:
     import argparse
@@ -57,6 +59,14 @@ def read_value(value: str, tensor: TensorSpec) -> NDArray[Any]:
     if value.startswith("@"):
         return bytes_tensor([file_bytes(Path(value[1:]))])
     return bytes_tensor([text_bytes(value)])
+
+
+def read_filters(text: str | None) -> dict[str, Any] | None:
+    """Check an option's filters before they travel; empty text holds none. Raises InputError."""
+    if text is None or not text.strip():
+        return None
+    Filters.parse(text)
+    return dict(json.loads(text))
 
 
 def _inputs(contract: SystemContract) -> dict[str, TensorSpec]:

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
@@ -43,6 +44,14 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help="limit of each request (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def add_result_options(parser: argparse.ArgumentParser, sheet: Path, top: int = 10) -> None:
+    """Add the options of every client that finds products: how many, and where they are drawn."""
+    parser.add_argument(
+        "--top", type=positive(int), default=top, help="number of products (default: %(default)s)"
+    )
+    parser.add_argument("--output", type=Path, default=sheet, help="the PNG to write (default: %(default)s)")
 
 
 def positive(number: Callable[[str], NumberT]) -> Callable[[str], NumberT]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -131,7 +130,31 @@ def embed_one_kind(kind: str, values: Iterable[bytes]) -> Generator[Request, Ans
 
 
 def embed(products: Sequence[Product]) -> Generator[Request, Answer, NDArray[np.float32]]:
-    """Embed products in groups of equal inputs: a request has an input for all its items or for none."""
+    """Embed products with a photo, a text or both."""
+    answers, order = yield from _embed_groups(products, ("product_embedding",))
+    return _stack([answer["product_embedding"] for answer in answers])[order]
+
+
+def describe(products: Sequence[Product]) -> Generator[Request, Answer, Described]:
+    """Embed products with a photo, tokens included."""
+    for index, product in enumerate(products):
+        if product.image is None:
+            raise InputError(f"product {index} of {len(products)} has no photo to describe")
+    answers, order = yield from _embed_groups(products, ("product_embedding", "image_tokens"))
+    vectors, tokens = (
+        np.concatenate([answer[name] for answer in answers])[order]
+        for name in ("product_embedding", "image_tokens")
+    )
+    return Described(vectors, tokens, {answer.model_version for answer in answers})
+
+
+def _embed_groups(
+    products: Sequence[Product], outputs: tuple[str, ...]
+) -> Generator[Request, Answer, tuple[list[Answer], NDArray[np.int64]]]:
+    """Embed in groups of equal inputs: a request has an input for all its items or for none.
+
+    Returns the answers, and the order that puts their rows in that of the products. Raises InputError.
+    """
     groups: dict[tuple[bool, bool], list[int]] = {}
     for index, product in enumerate(products):
         groups.setdefault((product.image is not None, product.text is not None), []).append(index)
@@ -140,32 +163,13 @@ def embed(products: Sequence[Product]) -> Generator[Request, Answer, NDArray[np.
             f"product {groups[False, False][0]} of {len(products)} has neither photo nor text",
             expected="one or both",
         )
-    parts = []
+    answers = []
     for members in groups.values():
         encoded = (_encode(products[index]) for index in members)
-        for request in _requests(EMBED_MODEL, encoded, ("product_embedding",)):
+        for request in _requests(EMBED_MODEL, encoded, outputs):
             answer = yield request
-            parts.append(answer["product_embedding"])
-    order = np.argsort([index for members in groups.values() for index in members])
-    return _stack(parts)[order]
-
-
-def describe(products: Sequence[Product]) -> Generator[Request, Answer, Described]:
-    """Embed groups of equal inputs as `embed` does, tokens included."""
-    for index, product in enumerate(products):
-        if product.image is None:
-            raise InputError(f"product {index} of {len(products)} has no photo to describe")
-    order = sorted(range(len(products)), key=lambda index: products[index].text is not None)
-    vectors, tokens, versions = [], [], set()
-    for _, members in groupby(order, key=lambda index: products[index].text is not None):
-        encoded = (_encode(products[index]) for index in members)
-        for request in _requests(EMBED_MODEL, encoded, ("product_embedding", "image_tokens")):
-            answer = yield request
-            vectors.append(answer["product_embedding"])
-            tokens.append(answer["image_tokens"])
-            versions.add(answer.model_version)
-    back = np.argsort(order)
-    return Described(np.concatenate(vectors)[back], np.concatenate(tokens)[back], versions)
+            answers.append(answer)
+    return answers, np.argsort([index for members in groups.values() for index in members])
 
 
 def search(

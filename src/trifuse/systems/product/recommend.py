@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trifuse.errors import InputError
-from trifuse.preprocessing.text import decode_text
 from trifuse.retrieval.evidence import Purchase
 from trifuse.retrieval.json_input import read_json
 from trifuse.retrieval.recommender import MODEL, PARTS, Recommendation, Recommender
-from trifuse.systems.product.index import MOST_IDS, MOST_JSON_BYTES, texts
+from trifuse.systems.product.index import MOST_IDS, MOST_JSON_BYTES, read_input, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -94,7 +93,8 @@ class Service:
     def _documents(self, product_ids: Sequence[str], inputs: Mapping[str, NDArray[Any]]) -> dict[str, str]:
         """Read the products that the index has and the filters allow."""
         asked = {"ids": texts(product_ids), "options": texts(['{"top": 0}'])}
-        asked |= {name: inputs[name] for name in ("filters",) if name in inputs}
+        if "filters" in inputs:
+            asked["filters"] = inputs["filters"]
         found = self._call("index", asked, ["products", "documents"])
         return {
             name.decode(): document.decode()
@@ -105,7 +105,7 @@ class Service:
 def _read(inputs: Mapping[str, NDArray[Any]], name: str, default: Any) -> Any:
     if name not in inputs:
         return default
-    return read_json(decode_text(inputs[name][0], MOST_JSON_BYTES), name)
+    return read_json(read_input(inputs, name, MOST_JSON_BYTES), name)
 
 
 def _history(values: Any) -> list[Purchase]:

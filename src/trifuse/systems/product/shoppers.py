@@ -18,6 +18,7 @@ import numpy as np
 from trifuse.artifacts import write_file
 from trifuse.catalog import read_catalog
 from trifuse.errors import ConfigurationError
+from trifuse.retrieval import transactions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from trifuse.catalog import Item
 
 FILE_NAME = "transactions.csv"
-HEADER = "time,user_id,product_id"
+HEADER = ",".join(transactions.HEADER)
 
 # From the end of winter to the end of summer; UTC.
 START = datetime(2025, 3, 3)

@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from trifuse.artifacts import new_file
+from trifuse.retrieval.transactions import HEADER
 from trifuse.systems.product.importers.shared.photos import with_photos
 from trifuse.systems.product.importers.shared.rows import new_row, split_of
 from trifuse.systems.product.importers.shared.tables import csv_rows
@@ -87,7 +88,7 @@ def _write_transactions(job: Job, catalogued: set[str]) -> None:
     columns = ("t_dat", "customer_id", "article_id")
     with new_file(job.output / "transactions.csv") as file:
         write = csv.writer(file, lineterminator="\n").writerow
-        write(("time", "user_id", "product_id"))
+        write(HEADER)
         for purchase in csv_rows(job, job.folder / "transactions_train.csv", columns):
             identity = _article_id(purchase["article_id"])
             if identity not in catalogued:
