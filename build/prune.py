@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from trifuse.command_line import run
 from trifuse.reporting import print_metrics
 from trifuse.stages.command_line import parse_build
 from trifuse.stages.prune import prune
-from trifuse.training.distributed import is_main, process_group
+from trifuse.training.distributed import is_main, run
 
 
 def main() -> None:
     """Run the stage and print what the model reached on the validation part."""
-    with process_group():
-        folder = prune(parse_build(__doc__))
-        if is_main():
-            print_metrics(folder)
+    folder = prune(parse_build(__doc__))
+    if is_main():
+        print_metrics(folder)
 
 
 if __name__ == "__main__":

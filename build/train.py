@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trifuse.command_line import run
 from trifuse.errors import ConfigurationError
 from trifuse.reporting import print_metrics
 from trifuse.stages.chain import Build
 from trifuse.stages.train import MEMBERS, TrainOptions, adopt, train
 from trifuse.systems import PROFILES, available
-from trifuse.training.distributed import is_main, process_group
+from trifuse.training.distributed import is_main, run
 
 
 def main() -> None:
@@ -33,10 +32,9 @@ def main() -> None:
         print_metrics(adopt(build, Path(whole[0])))
         return
     options = TrainOptions(arguments.data, arguments.model, backbones, arguments.epochs)
-    with process_group():
-        folder = train(build, options)
-        if is_main():
-            print_metrics(folder)
+    folder = train(build, options)
+    if is_main():
+        print_metrics(folder)
 
 
 def parse() -> argparse.Namespace:

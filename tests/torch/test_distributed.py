@@ -32,7 +32,7 @@ import sys
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
-from trifuse.training.distributed import gather, process_group, rank
+from trifuse.training.distributed import gather, rank, run
 from trifuse.training.losses import contrastive_loss
 
 class Losses(nn.Module):
@@ -44,13 +44,15 @@ class Losses(nn.Module):
         first, second = (gather(nn.functional.normalize(self.model.layer(x), dim=1)) for x in (first, second))
         return contrastive_loss(first, second, self.model.scale, torch.eye(len(first)))
 
-with process_group():
+def main():
     model, first, second = torch.load(sys.argv[1], weights_only=False)
     mine = slice(rank() * 6, rank() * 6 + 6)
     losses = DistributedDataParallel(Losses(model))
     losses(first[mine], second[mine]).backward()
     if rank() == 0:
         torch.save([parameter.grad for parameter in model.parameters()], sys.argv[2])
+
+run(main)
 """
 
 
@@ -201,7 +203,7 @@ def test_under_torchrun_a_lost_process_ends_the_run(catalogue: Path, whole: Path
         os.kill(lost, signal.SIGKILL)
         _, errors = running.communicate(timeout=120)
     assert running.returncode != 0
-    assert f"exitcode: -9) local_rank: 1 (pid: {lost})" in errors
+    assert f"exitcode  : -9 (pid: {lost})" in errors
     assert _running(tmp_path) == {}
     _assert_nothing_is_half_written(tmp_path)
     _assert_resumed_is(whole, catalogue, tmp_path)

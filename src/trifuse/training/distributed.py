@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
 import torch.distributed.nn
 from torch import Tensor, distributed
 
+from trifuse import command_line
 from trifuse.errors import DistributedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 T = TypeVar("T")
 
@@ -44,6 +46,25 @@ def device() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return torch.device("cpu")
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a script's main function in the process group that torchrun started, or alone without torchrun.
+
+    DistributedDataParallel never gives its process group up, so that gloo's threads outlive the group; one
+    that drops a tensor while the interpreter shuts down aborts the process
+    (https://github.com/pytorch/pytorch/pull/179291). A member of a group ends without that shutdown.
+    """
+    code = 0
+    try:
+        command_line.run(process_group()(main))
+    except SystemExit as end:
+        code = int(end.code or 0)
+    if not distributed.is_torchelastic_launched():
+        sys.exit(code)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 @contextlib.contextmanager
