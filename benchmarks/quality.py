@@ -8,6 +8,7 @@ from pathlib import Path
 
 from trifuse import systems
 from trifuse.artifacts import digest
+from trifuse.catalog import find_manifest
 from trifuse.client.command_line import Report, add_common_options, connect, run
 from trifuse.reporting import machine
 
@@ -24,7 +25,7 @@ def main() -> int:
 
 def measure(options: argparse.Namespace) -> Report:
     """Let the system measure itself on the split."""
-    manifest = options.data / "manifest.jsonl" if options.data.is_dir() else options.data
+    manifest = find_manifest(options.data)
     quality = systems.component(options.system, "served_quality")
     contract = systems.contract(options.system, systems.PROFILES[0])
     models = [contract.model_name(ensemble.name) for ensemble in contract.ensembles]

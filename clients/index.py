@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.table import Table
 
-from trifuse.catalog import read_catalog
+from trifuse.catalog import find_manifest, read_catalog
 from trifuse.client.command_line import Report, add_common_options, run
 from trifuse.client.endpoint import DEFAULT_URLS
 from trifuse.client.indexing import Outcome
@@ -59,20 +59,22 @@ def add_command(commands: Any, name: str, execute: Any, purpose: str) -> argpars
 
 def add_catalog(parser: argparse.ArgumentParser) -> None:
     """Add the options that name a catalogue."""
-    parser.add_argument("catalog", type=Path, metavar="CATALOG", help="the catalogue's manifest (JSON Lines)")
+    parser.add_argument(
+        "catalog", type=Path, metavar="CATALOG", help="the catalogue's manifest.jsonl, or its folder"
+    )
     parser.add_argument("--split", help="only this split of the catalogue")
 
 
 def build_index(options: argparse.Namespace) -> Report:
     """Embed a catalogue through the server and publish an index of it."""
     publisher = open_publisher(options)
-    return _report(publisher, *publisher.build(read_catalog(options.catalog, options.split)))
+    return _report(publisher, *publisher.build(read_catalog(find_manifest(options.catalog), options.split)))
 
 
 def upsert_items(options: argparse.Namespace) -> Report:
     """Publish the index that is served with items added or replaced."""
     publisher = open_publisher(options)
-    return _report(publisher, *publisher.upsert(read_catalog(options.catalog, options.split)))
+    return _report(publisher, *publisher.upsert(read_catalog(find_manifest(options.catalog), options.split)))
 
 
 def delete_items(options: argparse.Namespace) -> Report:

@@ -11,6 +11,7 @@ from trifuse.errors import ArtifactError
 if TYPE_CHECKING:
     from pathlib import Path
 
+MANIFEST_NAME = "manifest.jsonl"
 _REQUIRED = ("id", "path", "split")
 
 
@@ -31,6 +32,11 @@ class Item:
         if value is None:
             return ()
         return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
+
+
+def find_manifest(catalog: Path) -> Path:
+    """Name a catalogue's manifest, of which the file or its folder was given."""
+    return catalog / MANIFEST_NAME if catalog.is_dir() else catalog
 
 
 def read_catalog(manifest: Path, split: str | None = None) -> list[Item]:

@@ -14,6 +14,7 @@ import safetensors.torch
 
 from trifuse import systems
 from trifuse.artifacts import MANIFEST, Manifest, digest, new_folder, stage_folder, verify, write_manifest
+from trifuse.catalog import find_manifest
 from trifuse.compression.rebuild import load_resized
 from trifuse.errors import ArtifactError, ConfigurationError
 from trifuse.training.loop import Trainer
@@ -188,5 +189,4 @@ def require_data(data: Path | None) -> Path:
         raise ConfigurationError(
             "there is nothing to train on", hint="Pass --data MANIFEST or --checkpoint PATH"
         )
-    manifest = data / "manifest.jsonl" if data.is_dir() else data
-    return manifest.resolve()
+    return find_manifest(data).resolve()
