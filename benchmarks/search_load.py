@@ -1,7 +1,9 @@
 """Product search through Triton over a large generated catalogue: `benchmarks/search_load.py --products N`.
 
-The catalogue is synthetic: clustered vectors (`trifuse/retrieval/clustered.py`), titles of a few words,
-random image tokens. Text queries run through the encoders that are published; clients call in a closed loop.
+The catalogue is synthetic: clustered vectors (`trifuse/retrieval/clustered.py`), random image tokens and
+photo hashes, titles of a few common words and the name of a model line that 20 products share, article
+numbers. One text query in ten names a line, one in ten an article number. Queries run through the encoders
+that are published; clients call in a closed loop.
 The index is published into a copy of the repository, with a server of its own.
 """
 
@@ -11,8 +13,8 @@ import argparse
 import json
 import shutil
 import tempfile
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 DEFINITION = Path(__file__).resolve().parent.parent / "model_repository"
 TOP, CLUSTERS, RECALL_QUERIES = 10, 4000, 200
 CLIENTS, SECONDS, WARM_UP_S = (1, 4, 8), 15.0, 3.0
+_LOOK_BYTES, _LINE, _SHARE = 32, 20, 0.1
 QUERIES = [
     f"{style} {colour} {category}" for style in STYLES for colour in COLOURS for category in CATEGORIES
 ]
@@ -88,15 +91,45 @@ def entries(count: int) -> Iterator[Entry]:
     generator = np.random.default_rng(1)
     tokens = generator.integers(-127, 128, (64, STORED_TOKENS, EMBEDDING_DIM), np.int8)
     scales = np.full(STORED_TOKENS, 0.02, np.float32)
+    looks = generator.bytes(count * _LOOK_BYTES)
     number = 0
     parts = Clusters(EMBEDDING_DIM, CLUSTERS).vectors(count)
     for part in track(parts, "products", total=-(-count // 16_384), console=Console(stderr=True)):
         for vector in part:
-            title = QUERIES[number * 7919 % len(QUERIES)]
-            document = Document(f"s{number}", f"s{number}", title, data={"title_en": title, "path": ""})
-            attributes = {"price": float(number % 500), "category": title.rpartition(" ")[2]}
+            words = QUERIES[number * 7919 % len(QUERIES)]
+            title = f"{words} {line(number // _LINE)}"
+            look = looks[number * _LOOK_BYTES : (number + 1) * _LOOK_BYTES]
+            shown = {"title_en": title, "path": ""}
+            document = Document(f"s{number}", f"s{number}", title, (sku(number),), look, shown)
+            attributes = {"price": float(number % 500), "category": words.rpartition(" ")[2]}
             yield Entry(document, vector, (tokens[number % len(tokens)], scales), attributes)
             number += 1
+
+
+def line(number: int) -> str:
+    """Name a model line: a word of letters, as rare as a brand's own."""
+    letters = [chr(ord("a") + number // 26**place % 26) for place in range(4)]
+    return "zq" + "".join(letters)
+
+
+def sku(number: int) -> str:
+    """Write a product's article number."""
+    return f"TF-{number:07d}"
+
+
+def queries(seed: int, products: int) -> Iterator[str]:
+    """Draw text queries for ever: common words, one in ten with a line too, one in ten an article number."""
+    generator = np.random.default_rng(seed)
+    while True:
+        words = QUERIES[generator.integers(len(QUERIES))]
+        kind, number = generator.random(), int(generator.integers(products))
+        yield (
+            sku(number)
+            if kind < _SHARE
+            else f"{words} {line(number // _LINE)}"
+            if kind < 2 * _SHARE
+            else words
+        )
 
 
 def measure(url: str, products: int) -> dict[str, Any]:
@@ -104,7 +137,7 @@ def measure(url: str, products: int) -> dict[str, Any]:
     return {
         "recall_at_10": measure_recall(url, products),
         "load": {
-            name: {str(clients): load(url, clients, rerank=rerank) for clients in CLIENTS}
+            name: {str(clients): load(url, products, clients, rerank=rerank) for clients in CLIENTS}
             for name, rerank in (("search", False), ("search + rerank of 50", True))
         },
     }
@@ -134,31 +167,30 @@ def measure_recall(url: str, products: int) -> float:
     return recall(np.array(found), names)
 
 
-def load(url: str, clients: int, *, rerank: bool) -> dict[str, float]:
-    """Let clients search in a closed loop; returns percentiles in ms and answers a second."""
-    durations_ms: list[list[float]] = [[] for _ in range(clients)]
+def load(url: str, products: int, clients: int, *, rerank: bool) -> dict[str, float]:
+    """Let clients search in a closed loop; returns percentiles in ms and answers a second.
+
+    Raises what a client got instead of an answer.
+    """
     begin = time.perf_counter() + WARM_UP_S
     end = begin + SECONDS
 
-    def work(number: int) -> None:
-        queries = np.random.default_rng(number).permutation(QUERIES)
+    def work(number: int) -> list[float]:
+        durations_ms = []
         with TritonClient(url) as triton:
-            products = ProductClient(triton)
-            for text in np.tile(queries, 1000):
+            client = ProductClient(triton)
+            for text in queries(number, products):
                 started = time.perf_counter()
-                products.search(str(text), rerank=rerank, top=TOP)
+                client.search(text, rerank=rerank, top=TOP)
                 now = time.perf_counter()
                 if started >= begin:
-                    durations_ms[number].append((now - started) * 1000)
+                    durations_ms.append((now - started) * 1000)
                 if now >= end:
-                    return
+                    break
+        return durations_ms
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return summary(np.concatenate([np.array(values) for values in durations_ms]))
+    with ThreadPoolExecutor(clients) as pool:
+        return summary(np.concatenate(list(pool.map(work, range(clients)))))
 
 
 def summary(durations_ms: NDArray[np.float64]) -> dict[str, float]:
