@@ -29,6 +29,7 @@ CREATE INDEX codes_code ON codes (code);
 CREATE INDEX codes_key ON codes (key);
 CREATE VIRTUAL TABLE words USING fts5 (content, tokenize = 'unicode61 remove_diacritics 0');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab ('words', 'row');
+CREATE TABLE common (word TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -77,6 +78,7 @@ class Documents:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
+            self._note_common_words()
             self._connection.commit()
         self._connection.close()
 
@@ -149,12 +151,19 @@ class Documents:
         Words of more than 5,000 documents do not count.
         """
         words = query_words(text)
-        rows = self._in("SELECT term, doc FROM vocabulary WHERE term IN", words)
-        rare = [f'"{term}"' for term, count in rows if count <= _MOST_DOCUMENTS]
+        common = {row[0] for row in self._in("SELECT word FROM common WHERE word IN", words)}
+        rare = [f'"{word}"' for word in words if word not in common]
         if not rare:
             return []
         query = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank, rowid LIMIT ?"
         return list(self._connection.execute(query, (" OR ".join(rare), top)))
+
+    def _note_common_words(self) -> None:
+        """Write down the words of more than 5,000 documents: counting a word's documents reads them all."""
+        self._connection.execute("DELETE FROM common")
+        self._connection.execute(
+            "INSERT INTO common SELECT term FROM vocabulary WHERE doc > ?", (_MOST_DOCUMENTS,)
+        )
 
     def _one(self, query: str) -> Any:
         return self._connection.execute(query).fetchone()[0]
