@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -22,6 +23,7 @@ from trifuse.command_line import run
 from trifuse.reporting import machine
 from trifuse.retrieval.collaborative import fit
 from trifuse.retrieval.exact_neighbours import ExactNeighbours
+from trifuse.retrieval.lending import lend
 from trifuse.retrieval.recommendation_quality import (
     TOP,
     average_precisions,
@@ -39,7 +41,9 @@ from trifuse.training.bootstrap import paired_bootstrap
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from trifuse.retrieval.recommendation_quality import Group
+    from trifuse.retrieval.evidence import Evidence
+    from trifuse.retrieval.recommendation_quality import Case, Group
+    from trifuse.retrieval.statistics import PurchaseStatistics
     from trifuse.retrieval.transactions import Transactions
 
 _Grid = dict[str, tuple[float, ...]]
@@ -63,40 +67,75 @@ _RESAMPLES = 2000
 log = Console(stderr=True)
 
 
+@dataclass(frozen=True)
+class Week:
+    """A week to foresee from what is known before it: its shoppers, and by method what speaks for what."""
+
+    cases: list[Case]
+    groups: list[Group]
+    statistics: dict[str, PurchaseStatistics]
+    evidence: dict[str, list[Evidence]]
+
+
 def main() -> None:
     """Choose settings on the dev week, measure on the test week, print the table."""
     options = parse()
-    before, test = split_by_time(read_transactions(options.transactions))
     nearest = ExactNeighbours.of_index(options.index, Settings().content_neighbours)
-    settings = choose_on_dev_week(before, nearest)
-    found = cases(before, test)
-    measured = groups(found, before)
-    statistics = fit(before)
-    evidence = gather_all(Recommender(statistics, Settings()), found, nearest)
-    rankings = {BESTSELLERS: [bestsellers(before)] * len(found)} | {
-        method: rank_all(Recommender(statistics, chosen), evidence) for method, chosen in settings.items()
+    shops = [foresee(read_transactions(path), nearest) for path in options.transactions]
+    results = {
+        groups[0].name: measure([rankings for rankings, _, _ in shops], groups)
+        for groups in zip(*(groups for _, groups, _ in shops), strict=True)
     }
-    results = {group.name: measure(rankings, group) for group in measured}
     for table in tables(results):
         Console().print(table)
     if options.output:
-        origin = {"transactions": digest(options.transactions), "index": digest(options.index / MANIFEST)}
-        chosen_settings = {method: asdict(chosen) for method, chosen in settings.items()}
-        report = {"machine": machine(), **origin, "settings": chosen_settings, "test_week": results}
+        origin = {
+            "transactions": [digest(path) for path in options.transactions],
+            "index": digest(options.index / MANIFEST),
+        }
+        settings = [chosen for _, _, chosen in shops]
+        report = {"machine": machine(), **origin, "settings": settings, "test_week": results}
         write_file(options.output, json.dumps(report, indent=1) + "\n")
+
+
+def foresee(
+    purchases: Transactions, nearest: ExactNeighbours
+) -> tuple[dict[str, list[list[str]]], list[Group], dict[str, Any]]:
+    """Rank by every method for the test week of a shop: (rankings, groups, settings)."""
+    before, test = split_by_time(purchases)
+    settings = choose_on_dev_week(before, nearest)
+    week = prepare(before, test, nearest)
+    rankings = {BESTSELLERS: [bestsellers(before)] * len(week.cases)} | {
+        method: rank_all(Recommender(week.statistics[method], chosen), week.evidence[method])
+        for method, chosen in settings.items()
+    }
+    return rankings, week.groups, {method: asdict(chosen) for method, chosen in settings.items()}
+
+
+def prepare(before: Transactions, after: Transactions, nearest: ExactNeighbours) -> Week:
+    """Fit what is known; only the blend knows what looks alike when it fits the purchases."""
+    found, plain = cases(before, after), fit(before)
+    lent = lend(plain, nearest)
+    of_plain, of_lent = (
+        gather_all(Recommender(known, Settings()), found, nearest) for known in (plain, lent)
+    )
+    return Week(
+        found,
+        groups(found, before),
+        {method: lent if method == BLENDED else plain for method in _METHODS},
+        {method: of_lent if method == BLENDED else of_plain for method in _METHODS},
+    )
 
 
 def choose_on_dev_week(before: Transactions, nearest: ExactNeighbours) -> dict[str, Settings]:
     """Choose every method's settings, with what was known before the dev week."""
-    train, dev = split_by_time(before)
-    statistics, found = fit(train), cases(train, dev)
-    evidence, measured = gather_all(Recommender(statistics, Settings()), found, nearest), groups(found, train)
+    week = prepare(*split_by_time(before), nearest)
     chosen = {}
     for method, (start, general, cold) in _METHODS.items():
         log.print(f"[bold cyan]▸ settings of {method}[/]")
-        recommender = Recommender(statistics, start)
-        recommender = choose_settings(recommender, evidence, measured[:1], general, log.print)
-        chosen[method] = choose_settings(recommender, evidence, measured, cold, log.print).settings
+        recommender, evidence = Recommender(week.statistics[method], start), week.evidence[method]
+        recommender = choose_settings(recommender, evidence, week.groups[:1], general, log.print)
+        chosen[method] = choose_settings(recommender, evidence, week.groups, cold, log.print).settings
     return chosen
 
 
@@ -106,11 +145,24 @@ def bestsellers(before: Transactions) -> list[str]:
     return [product for product, _ in Counter(week.products.tolist()).most_common(TOP)]
 
 
-def measure(rankings: Mapping[str, Sequence[Sequence[str]]], group: Group) -> dict[str, Any]:
-    """Measure all methods on a group, with 95 % intervals over users; `behind` compares with the blend."""
-    report: dict[str, Any] = {"users": len(group.cases), "wanted": sum(map(len, group.wanted))}
+def measure(
+    rankings: Sequence[Mapping[str, Sequence[Sequence[str]]]], groups: Sequence[Group]
+) -> dict[str, Any]:
+    """Measure all methods on a group of all shops, with 95 % intervals over users.
+
+    `behind` compares a method with the blend.
+    """
+    report: dict[str, Any] = {
+        "users": sum(len(group.cases) for group in groups),
+        "wanted": sum(len(wanted) for group in groups for wanted in group.wanted),
+    }
     for metric, values_of in _METRICS.items():
-        values = {method: values_of(ranked, group) for method, ranked in rankings.items()}
+        values = {
+            method: np.concatenate(
+                [values_of(ranked[method], group) for ranked, group in zip(rankings, groups, strict=True)]
+            )
+            for method in rankings[0]
+        }
         report[metric] = {
             method: asdict(paired_bootstrap(found, resamples=_RESAMPLES))
             | {"behind": asdict(paired_bootstrap(values[BLENDED] - found, resamples=_RESAMPLES))}
@@ -149,7 +201,13 @@ def _interval(found: Mapping[str, float]) -> str:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--transactions", type=Path, required=True, help="CSV: time,user_id,product_id")
+    parser.add_argument(
+        "--transactions",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="CSV: time,user_id,product_id; one or more shops",
+    )
     parser.add_argument("--index", type=Path, required=True, help="the folder of a published index")
     parser.add_argument("--output", type=Path, help="where to write the results as JSON")
     return parser.parse_args()

@@ -16,6 +16,8 @@ from trifuse.artifacts import digest
 from trifuse.command_line import run
 from trifuse.errors import ConfigurationError
 from trifuse.retrieval.collaborative import fit
+from trifuse.retrieval.index import CatalogueIndex
+from trifuse.retrieval.lending import lend
 from trifuse.retrieval.recommender import MODEL, Recommender, Settings
 from trifuse.retrieval.transactions import read_transactions
 from trifuse.serving.live import NOT_TOLD, LiveServer
@@ -34,13 +36,15 @@ def main() -> None:
     options = parse()
     contract = published_contract(options.repository, options.system)
     contract.service(SERVICE)
-    if served_service_version(options.repository, contract, INDEX) is None:
+    served = served_service_version(options.repository, contract, INDEX)
+    if served is None:
         raise ConfigurationError(
             "there is no index of the catalogue yet",
             hint="Publish one: python clients/index.py build CATALOG",
         )
     purchases = read_transactions(options.transactions)
-    recommender = Recommender(fit(purchases), Settings())
+    index = CatalogueIndex.load(options.repository / contract.model_name(INDEX) / str(served))
+    recommender = Recommender(lend(fit(purchases), index.nearest), Settings())
 
     def make(folder: Path, _: Path | None) -> dict[str, dict[str, Any]]:
         recommender.save(folder / MODEL)

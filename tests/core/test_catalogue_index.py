@@ -149,6 +149,16 @@ def test_similar_looks_past_the_photos_of_the_same_products(tmp_path: Path) -> N
     assert [document.product for document in index.documents(hits)] == [f"p{number}" for number in order]
 
 
+def test_the_nearest_products_are_named_with_their_cosines(tmp_path: Path) -> None:
+    index = CatalogueIndex.load(written(tmp_path / "1", [entry(number) for number in range(6)]))
+    first, unknown, third = index.nearest(["p0", "unknown", "p2"], 2)
+    order = (np.argsort(-(VECTORS[1:6] @ VECTORS[0]), kind="stable") + 1)[:2]
+    assert [name for name, _ in first] == [f"p{number}" for number in order]
+    np.testing.assert_allclose([cosine for _, cosine in first], VECTORS[order] @ VECTORS[0], atol=1e-5)
+    assert unknown == []
+    assert len(third) == 2
+
+
 def test_a_product_comes_before_a_document_of_the_same_name(tmp_path: Path) -> None:
     index = CatalogueIndex.load(written(tmp_path / "1", [entry(0, "x"), entry(1, "d0")]))
     assert ids(index, index.named(["d0"], None)) == ["d1"]

@@ -13,6 +13,7 @@ from trifuse.errors import ArtifactError, InputError
 from trifuse.retrieval.collaborative import fit
 from trifuse.retrieval.evidence import Purchase
 from trifuse.retrieval.exact_neighbours import ExactNeighbours
+from trifuse.retrieval.lending import lend
 from trifuse.retrieval.recommendation_quality import (
     average_precisions,
     cases,
@@ -241,3 +242,53 @@ def test_settings_are_chosen_by_what_foresees_the_week(generated):
     chosen = choose_settings(recommender, evidence, measured, grid, lines.append)
     assert (chosen.settings.exponent, chosen.settings.collaborative) == (0.65, 1.0)
     assert len(lines) == 2
+
+
+def weight(statistics, product, neighbour):
+    positions = statistics.positions
+    row = statistics.neighbours[positions[product]].tolist()
+    found = positions[neighbour]
+    return statistics.weights[positions[product], row.index(found)] if found in row else 0.0
+
+
+@pytest.fixture(scope="module")
+def with_newcomer():
+    """The shop with `rare`, which one visitor bought and nothing else."""
+    rows = shop()
+    time = np.append(rows.times_s, rows.times_s[-1])
+    return fit(Transactions(time, np.append(rows.users, "visitor"), np.append(rows.products, "rare")))
+
+
+def like_a(product_ids, top):
+    found = {"rare": [("a", 0.95), ("never sold", 0.9), ("x", 0.5)]}
+    return [found.get(name, [])[:top] for name in product_ids]
+
+
+def test_what_few_bought_borrows_the_neighbours_of_what_looks_like_it(with_newcomer):
+    lent = lend(with_newcomer, like_a)
+    assert weight(with_newcomer, "b", "rare") == weight(with_newcomer, "y", "rare") == 0
+    assert 0 < weight(lent, "b", "rare") < weight(lent, "b", "a")
+    assert weight(lent, "b", "rare") > 10 * weight(lent, "y", "rare") > 0
+
+
+def test_lending_leaves_other_neighbours_and_no_product_next_to_itself(with_newcomer):
+    lent = lend(with_newcomer, like_a)
+    for product in ("a", "b", "c", "x", "y", "z", "hit"):
+        for neighbour in ("a", "b", "c", "x", "y", "z", "hit"):
+            assert weight(lent, product, neighbour) == weight(with_newcomer, product, neighbour)
+        assert weight(lent, product, product) == 0
+
+
+def test_the_more_buyers_a_product_has_the_less_it_borrows(with_newcomer):
+    def all_like_a(product_ids, top):
+        return [[("a", 0.9)] if name in ("rare", "hit") else [] for name in product_ids]
+
+    lent = lend(with_newcomer, all_like_a)
+    gained = weight(lent, "c", "hit") - weight(with_newcomer, "c", "hit")
+    assert 0 < gained < weight(lent, "c", "rare") / 4
+
+
+def test_without_look_alikes_nothing_is_lent(with_newcomer):
+    lent = lend(with_newcomer, lambda product_ids, _: [[] for _ in product_ids])
+    np.testing.assert_array_equal(lent.weights, with_newcomer.weights)
+    np.testing.assert_array_equal(lent.neighbours, with_newcomer.neighbours)

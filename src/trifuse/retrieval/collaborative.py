@@ -14,6 +14,7 @@ ALS (cosines of the item factors) does most for these, and less for everything e
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import TYPE_CHECKING
 
@@ -69,15 +70,23 @@ def _neighbours(
         # The library's own weighting hands its own search a matrix of the other kind.
         warnings.simplefilter("ignore", ParameterWarning)
         model.fit(purchases, show_progress=False)
-    similarity = model.similarity.tocsr()
-    similarity.setdiag(0.0)
-    similarity.eliminate_zeros()
+    return strongest(model.similarity.tocsr())
+
+
+def strongest(similarity: csr_matrix, first: int = 0) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Keep the strongest neighbours of each row: (neighbours, weights), each (rows, 200).
+
+    The rows are those of the products from the position `first` on; none is a neighbour of itself.
+    """
+    similarity.sort_indices()
     neighbours = np.full((similarity.shape[0], NEIGHBOURS), -1, np.int32)
     weights = np.zeros(neighbours.shape, np.float32)
-    for product, (start, end) in enumerate(zip(similarity.indptr[:-1], similarity.indptr[1:], strict=True)):
-        order = np.argsort(-similarity.data[start:end], kind="stable")[:NEIGHBOURS]
-        neighbours[product, : len(order)] = similarity.indices[start:end][order]
-        weights[product, : len(order)] = similarity.data[start:end][order]
+    for row, (start, end) in enumerate(itertools.pairwise(similarity.indptr)):
+        columns, values = similarity.indices[start:end], similarity.data[start:end]
+        others = (columns != first + row) & (values != 0)
+        columns, values = columns[others], values[others]
+        order = np.argsort(-values, kind="stable")[:NEIGHBOURS]
+        neighbours[row, : len(order)], weights[row, : len(order)] = columns[order], values[order]
     return neighbours, weights
 
 

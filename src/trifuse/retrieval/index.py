@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -117,6 +118,12 @@ class CatalogueIndex:
             scores += list(found.values())
             counts.append(len(found))
         return _hits(np.array(keys, np.int64), np.array(scores, np.float32), np.array(counts, np.int32))
+
+    def nearest(self, product_ids: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
+        """List up to `top` (product id, cosine) near every product, the best first; none for an unknown."""
+        hits = self.similar(product_ids, top, None)
+        found = zip(self.products(hits), hits.scores[:, 1].tolist(), strict=True)
+        return [list(itertools.islice(found, count)) for count in hits.counts.tolist()]
 
     def named(self, ids: Sequence[str], filters: Filters | None) -> Hits:
         """Find the documents with these ids, and one for each id of a product, as far as there is one."""
