@@ -2,6 +2,7 @@
 
 Photos of a split are indexed and searched with each distinct title, through a server of its own over a copy
 of the repository, so that what is served stays as it is. Photos are indexed once alone and once with titles.
+What the match and the words count beside the similarity is tried on the dev part of the training photos.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trifuse.artifacts import digest, write_file
-from trifuse.catalog import read_catalog
+from trifuse.catalog import find_manifest, read_catalog
 from trifuse.client.encoding import bytes_tensor
 from trifuse.client.triton import TritonClient
 from trifuse.command_line import run
@@ -32,10 +33,11 @@ from trifuse.systems.product.data import split_dev
 from trifuse.systems.product.index_publication import IndexPublisher
 from trifuse.systems.product.quality import LANGUAGES, distinct_titles, relevance
 from trifuse.systems.product.recipe import recipe
-from trifuse.training.metrics import ndcg_at, precision_at, reciprocal_rank
+from trifuse.systems.product.search import rank
+from trifuse.training.metrics import area_under_roc, ndcg_at, precision_at, reciprocal_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,6 +52,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "+ rerank + words": {"lexical": True, "rerank": True},
 }
 WORDS = "words alone"
+_ALL: dict[str, Any] = {"group": False, "weak": True}
 SHOWN = ("category P@10", "category nDCG@10", "both P@10", "both nDCG@10", "both MRR")
 WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 100.0)
 
@@ -57,51 +60,70 @@ console = Console()
 
 
 def main() -> None:
-    """Index and search the dev part to choose the weight of the match, then the split to report."""
+    """Measure every repository, and print the means."""
     options = parse()
-    manifest = options.data / "manifest.jsonl" if options.data.is_dir() else options.data
-    with tempfile.TemporaryDirectory() as folder:
-        repository = Path(folder, "model_repository")
-        shutil.copytree(options.repository, repository, symlinks=True)
-        contract = published_contract(repository, "product")
-        with own_server(repository, contract, default_location()) as server:
-            publisher = IndexPublisher(repository, contract, DEFINITION, server.grpc_url)
-            _, dev = split_dev(read_catalog(manifest, "train"), recipe(contract.profile).dev_share)
-            report = {
-                "machine": machine(),
-                "data": digest(manifest),
-                "profile": contract.profile,
-                "weights": weigh(publisher, dev),
-                "quality": compare(publisher, read_catalog(manifest, options.split)),
-            }
+    manifest = find_manifest(options.data)
+    runs = [study(repository, manifest, options.split) for repository in options.repository]
     if options.output:
+        report = {"machine": machine(), "data": digest(manifest), "split": options.split, "runs": runs}
         write_file(options.output, json.dumps(report, indent=1) + "\n")
-    for table in tables(report):
+    for table in tables(mean(runs), f"mean of {len(runs)} models; {machine()}"):
         console.print(table)
 
 
-def weigh(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, float]:
-    """Measure nDCG@10 on photos alone for each weight that the match can have beside the similarity."""
+def study(repository: Path, manifest: Path, split: str) -> dict[str, Any]:
+    """Try the weights on the dev part, and the methods with the weights that an index has on the split."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "model_repository")
+        shutil.copytree(repository, copy, symlinks=True)
+        contract = published_contract(copy, "product")
+        items = read_catalog(manifest, split)
+        _, dev = split_dev(read_catalog(manifest, "train"), recipe(contract.profile).dev_share)
+        with own_server(copy, contract, default_location()) as server:
+            publisher = IndexPublisher(copy, contract, DEFINITION, server.grpc_url)
+            return {
+                "weights": weigh(publisher, dev),
+                "quality": compare(publisher, items),
+                "pooling": pooling(publisher, items),
+            }
+
+
+def mean(values: Sequence[Any]) -> Any:
+    """Average numbers that are at the same place of nested dictionaries."""
+    if isinstance(values[0], dict):
+        return {name: mean([value[name] for value in values]) for name in values[0]}
+    return float(np.mean(values))
+
+
+def weigh(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, dict[str, float]]:
+    """Measure nDCG@10 for each weight of the match, over photos alone, and of the words, over titles too."""
     publisher.build(without_titles(items))
-    gains: dict[str, list[float]] = {str(weight): [] for weight in WEIGHTS}
+    match = gains(publisher, items, "+ rerank", lambda scores, weight: rank(scores, weight, 0.0))
+    publisher.build(items)
+    words = gains(publisher, items, "+ words", lambda scores, weight: rank(scores, 0.0, weight))
+    return {"match": match, "words": words}
+
+
+def gains(
+    publisher: IndexPublisher,
+    items: Sequence[Item],
+    method: str,
+    order: Callable[[NDArray[np.float32], float], NDArray[np.int64]],
+) -> dict[str, float]:
+    """Search the index once by a method, and put what is found into the order of each weight."""
+    found: dict[str, list[float]] = {str(weight): [] for weight in WEIGHTS}
     with TritonClient(publisher.url) as triton:
         products = ProductClient(triton)
         for _, text, relevant in queries(items):
-            hits = products.search(
-                text,
-                top=CANDIDATES,
-                candidates=CANDIDATES,
-                group=False,
-                weak=True,
-                **METHODS["+ rerank"],
-            )
-            similarity, match = np.array([(hit.similarity, hit.match) for hit in hits], np.float64).T
+            hits = products.search(text, top=CANDIDATES, candidates=CANDIDATES, **_ALL, **METHODS[method])
+            parts = [(0.0, hit.similarity, hit.match, hit.lexical) for hit in hits]
+            scores = np.array(parts, np.float32)
+            total = np.array([sum(relevant["both"].values())])
             for weight in WEIGHTS:
-                order = np.argsort(-(similarity + weight * match), kind="stable")
-                ranked = np.array([[relevant["both"][hits[index].id] for index in order]])
-                total = np.array([sum(relevant["both"].values())])
-                gains[str(weight)].append(float(ndcg_at(ranked, total, TOP)[0]))
-    return {weight: float(np.mean(values)) for weight, values in gains.items()}
+                names = [hits[index].id for index in order(scores.copy(), weight)]
+                ranked = np.array([[relevant["both"][name] for name in names]])
+                found[str(weight)].append(float(ndcg_at(ranked, total, TOP)[0]))
+    return {weight: float(np.mean(values)) for weight, values in found.items()}
 
 
 def without_titles(items: Sequence[Item]) -> list[Item]:
@@ -124,6 +146,32 @@ def compare(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, Any]:
     return report
 
 
+def pooling(publisher: IndexPublisher, items: Sequence[Item]) -> dict[str, float]:
+    """Compare the match score of stored tokens (pooled, int8) with that of the photo itself.
+
+    The index has photos alone; the pairs are each title with its nearest photos.
+    """
+    publisher.build(without_titles(items))
+    photos = {item.id: item.path for item in items}
+    scores: list[tuple[float, float, bool]] = []
+    with TritonClient(publisher.url) as triton:
+        products = ProductClient(triton)
+        for _, text, relevant in queries(items):
+            hits = products.search(text, top=TOP, candidates=TOP, **_ALL, **METHODS["+ rerank"])
+            whole = products.match_many((photos[hit.id], text) for hit in hits)
+            scores += [
+                (hit.match or 0.0, match.score, relevant["both"][hit.id])
+                for hit, match in zip(hits, whole, strict=True)
+            ]
+    stored, matched, labels = map(np.array, zip(*scores, strict=True))
+    return {
+        "pairs": len(scores),
+        "AUC, whole photo": area_under_roc(matched, labels),
+        "AUC, stored tokens": area_under_roc(stored, labels),
+        "mean difference of scores": float(np.abs(stored - matched).mean()),
+    }
+
+
 def measure(triton: TritonClient, items: Sequence[Item], method: str) -> dict[str, dict[str, float]]:
     """Search with every title by one method; returns the figures by language."""
     ranked: dict[str, dict[str, list[tuple[list[bool], int]]]] = {}
@@ -142,7 +190,7 @@ def search(triton: TritonClient, text: str, method: str) -> list[str]:
         wanted = json.dumps({"top": TOP, "candidates": TOP}).encode()
         inputs = {"text": bytes_tensor([text.encode()])[0], "options": bytes_tensor([wanted])[0]}
         return [name.decode() for name in triton.infer("product_index", inputs, ["ids"])["ids"]]
-    hits = ProductClient(triton).search(text, top=TOP, group=False, weak=True, **METHODS[method])
+    hits = ProductClient(triton).search(text, top=TOP, **_ALL, **METHODS[method])
     return [hit.id for hit in hits]
 
 
@@ -175,15 +223,17 @@ def figures(ranked: Mapping[str, list[tuple[list[bool], int]]]) -> dict[str, flo
     return report
 
 
-def tables(report: dict[str, Any]) -> Iterator[Table]:
-    """Show the weights and the methods."""
-    weights = Table(
-        *report["weights"], title="dev nDCG@10 (both) by the match's weight beside the similarity"
-    )
-    weights.add_row(*(f"{value:.3f}" for value in report["weights"].values()))
+def tables(report: dict[str, Any], caption: str) -> Iterator[Table]:
+    """Show the weights, what storing tokens costs, and the methods."""
+    weights = Table("weight of", *map(str, WEIGHTS), title="dev nDCG@10 (both) by what a score counts")
+    for name, found in report["weights"].items():
+        weights.add_row(name, *(f"{value:.3f}" for value in found.values()))
     yield weights
+    stored = Table(*report["pooling"], title="the match score from stored tokens and from the photo")
+    stored.add_row(*(f"{value:.4g}" for value in report["pooling"].values()))
+    yield stored
     for name, methods in report["quality"].items():
-        table = Table("titles", "method", *SHOWN, title=f"indexed: {name}", caption=report["machine"])
+        table = Table("titles", "method", *SHOWN, title=f"indexed: {name}", caption=caption)
         for language in LANGUAGES:
             for method, found in methods.items():
                 if language in found:
@@ -199,7 +249,11 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--split", default="validation", help="default: %(default)s")
     parser.add_argument(
-        "--repository", type=Path, default=Path("artifacts/model_repository"), help="default: %(default)s"
+        "--repository",
+        type=Path,
+        nargs="+",
+        default=[Path("artifacts/model_repository")],
+        help="one or more whose figures are averaged (default: artifacts/model_repository)",
     )
     parser.add_argument("--output", type=Path, help="where to write the figures as JSON")
     return parser.parse_args()

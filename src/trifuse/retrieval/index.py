@@ -37,7 +37,8 @@ class IndexSettings:
     `model_version` is the version of the encoders that its vectors come from. For a text, a best similarity
     below `threshold` is no answer; photos whose difference hashes differ in `same_photo_bits` at most are the
     same. `match_weight` is what the match score counts beside the similarity where candidates are reranked,
-    and `rerank` whether they are when a query does not say.
+    `words_weight` what the ranking by words counts beside the one by similarity, and `rerank` whether a query
+    that does not say is reranked (docs/decisions/0012-reranking-and-words.md).
     """
 
     model_version: int
@@ -45,7 +46,8 @@ class IndexSettings:
     dim: int
     threshold: float = -1.0
     same_photo_bits: int = 12
-    match_weight: float = 1.0
+    match_weight: float = 0.1
+    words_weight: float = 0.1
     rerank: bool = False
 
 
@@ -191,7 +193,7 @@ class CatalogueIndex:
         vectors = self._vectors.vectors(keys)
         similarity = np.full(len(keys), _UNKNOWN, np.float32) if embedding is None else vectors @ embedding
         place = {key: index for index, key in enumerate(keys.tolist())}
-        rankings = [[place[key] for key in found] for found in (dense, words) if found]
+        rankings = [([place[key] for key in found], 1.0) for found in (dense, words) if found]
         score = reciprocal_rank_fusion(rankings, len(keys))
         score[: len(exact)] += 1
         order = np.lexsort((keys, -score))[:limit]

@@ -15,14 +15,14 @@ _RANK_OFFSET = 60
 _FEWEST_EDGES = 16
 
 
-def reciprocal_rank_fusion(rankings: Sequence[Sequence[int]], size: int) -> NDArray[np.float32]:
-    """Score `size` items by their places in several rankings (of item numbers, best first).
+def reciprocal_rank_fusion(rankings: Sequence[tuple[Sequence[int], float]], size: int) -> NDArray[np.float32]:
+    """Score `size` items by their places in several rankings (item numbers, best first; what it counts).
 
     Source: Cormack et al. 2009, section 2 (https://doi.org/10.1145/1571941.1572114), with its constant 60.
     """
     scores = np.zeros(size, np.float32)
-    for ranking in rankings:
-        scores[list(ranking)] += 1 / (_RANK_OFFSET + 1 + np.arange(len(ranking), dtype=np.float32))
+    for ranking, weight in rankings:
+        scores[list(ranking)] += weight / (_RANK_OFFSET + 1 + np.arange(len(ranking), dtype=np.float32))
     return scores
 
 

@@ -55,11 +55,11 @@ class Service:
             raise InputError("there is nothing to search for", expected="a photo, a text or both")
         options = read_options(inputs)
         encoded, found = self._candidates(query, inputs, options)
-        scores, weight = found["scores"].copy(), 0.0
+        scores = found["scores"].copy()
         if "image_tokens" in found and len(scores):
             scores[:MOST_CANDIDATES, 2] = self._match(encoded, found)
-            weight = self._settings["match_weight"]
-        return _answer(found, scores, _order(scores, weight), options)
+        order = rank(scores, self._settings["match_weight"], self._settings["words_weight"])
+        return _answer(found, scores, order, options)
 
     def _candidates(
         self, query: dict[str, NDArray[Any]], inputs: Mapping[str, NDArray[Any]], options: SearchOptions
@@ -127,13 +127,16 @@ class Service:
         return scored["match_score"][:, 0]
 
 
-def _order(scores: NDArray[np.float32], match_weight: float) -> NDArray[np.int64]:
-    """Order hits: named ones first, then by similarity and match as one ranking and the words as another."""
+def rank(scores: NDArray[np.float32], match_weight: float, words_weight: float) -> NDArray[np.int64]:
+    """Order hits: named ones first, then by similarity and match as one ranking and the words as another.
+
+    `scores` (n, 4) are the rank's score (replaced in place), the similarity, the match and the lexical score.
+    """
     similarity, match, lexical = scores[:, 1], scores[:, 2], scores[:, 3]
     blended = similarity + match_weight * np.nan_to_num(match)
-    rankings = [np.argsort(-blended, kind="stable").tolist()]
+    rankings = [(np.argsort(-blended, kind="stable").tolist(), 1.0)]
     if (with_words := np.flatnonzero(~np.isnan(lexical))).size:
-        rankings.append(with_words[np.argsort(-lexical[with_words], kind="stable")].tolist())
+        rankings.append((with_words[np.argsort(-lexical[with_words], kind="stable")].tolist(), words_weight))
     exact = scores[:, 0] >= _EXACT
     scores[:, 0] = reciprocal_rank_fusion(rankings, len(scores)) + exact
     return np.argsort(-scores[:, 0], kind="stable")
