@@ -96,6 +96,31 @@ def test_an_edit_replaces_and_removes_words_and_codes(path: Path) -> None:
     assert documents.next_key() == 4
 
 
+def test_rare_words_are_those_of_one_document_in_a_thousand(tmp_path: Path) -> None:
+    path = tmp_path / "documents.sqlite"
+    texts = [f"dress {'linen' if number < 2 else 'silk'}" for number in range(2000)] + [
+        "独特 merino 红色裙子"
+    ]
+    with Documents.edit(path) as documents:
+        documents.put((key, Document(f"d{key}", f"d{key}", text)) for key, text in enumerate(texts))
+    documents = Documents.open(path)
+    assert documents.by_rare_words("a Linen dress") == [0, 1]
+    assert documents.by_rare_words("silk dress") == []
+    assert documents.by_rare_words("merino 独特") == documents.by_rare_words("独特") == [2000]
+    assert documents.by_rare_words("蓝色裙子") == []
+    assert documents.by_rare_words("unknown") == []
+
+
+def test_words_of_more_than_5000_documents_do_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "documents.sqlite"
+    with Documents.edit(path) as documents:
+        documents.put((key, Document(f"d{key}", f"d{key}", f"dress n{key}")) for key in range(5001))
+    assert Documents.open(path).by_words("dress n7", 5) == Documents.open(path).by_words("n7", 5)
+    with Documents.edit(path) as documents:
+        documents.remove([5000])
+    assert len(Documents.open(path).by_words("dress", 5)) == 5
+
+
 def test_a_failed_edit_changes_nothing(path: Path) -> None:
     def fail() -> None:
         with Documents.edit(path) as documents:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _RUN = re.compile(rf"[{_CJK}]+|(?:(?![{_CJK}])[^\W_])+(?:[-_./](?:(?![{_CJK}])[^\W_])+)*")
 _CODE_DIGITS = 5
+_PAIR = 2
 _SEPARATORS = re.compile(r"[-_./]")
 _IS_CJK = re.compile(f"[{_CJK}]")
 
@@ -38,6 +39,11 @@ def query_words(text: str) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+def whole_words(text: str) -> list[str]:
+    """List the words of a query that stand alone; pairs out of longer CJK text may be no words."""
+    return [code(run) for run in _runs(text) if not _IS_CJK.match(run) or len(run) <= _PAIR]
+
+
 def named_codes(text: str) -> list[str]:
     """List the words that look like article numbers: letters with digits, or five digits and more."""
     words = (code(run) for run in _runs(text) if any(character.isdigit() for character in run))
@@ -54,4 +60,4 @@ def _runs(text: str) -> Iterator[str]:
 
 
 def _pairs(run: str) -> list[str]:
-    return [run[start : start + 2] for start in range(len(run) - 1)]
+    return [run[start : start + _PAIR] for start in range(len(run) - 1)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from trifuse.errors import ArtifactError
-from trifuse.retrieval.analysis import code, document_words, named_codes, query_words
+from trifuse.retrieval.analysis import code, document_words, named_codes, query_words, whole_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Words that stand in more documents tell little and cost much: they are left to the embeddings.
 _MOST_DOCUMENTS = 5000
+# A word of at most one in a thousand documents, and of so many at most, says which one is meant.
+_RARE_SHARE, _MOST_RARE = 1000, 20
 _VARIABLES = 500
 _PRODUCT_KEYS = "SELECT product, key FROM documents"
 _SCHEMA = """
@@ -77,7 +79,7 @@ class Documents:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
+        if kind is None and self._connection.total_changes:
             self._note_common_words()
             self._connection.commit()
         self._connection.close()
@@ -150,13 +152,26 @@ class Documents:
 
         Words of more than 5,000 documents do not count.
         """
-        words = query_words(text)
-        common = {row[0] for row in self._in("SELECT word FROM common WHERE word IN", words)}
-        rare = [f'"{word}"' for word in words if word not in common]
-        if not rare:
+        words = self._without_common(query_words(text))
+        if not words:
             return []
         query = "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rank, rowid LIMIT ?"
-        return list(self._connection.execute(query, (" OR ".join(rare), top)))
+        return list(self._connection.execute(query, (_any_of(words), top)))
+
+    def by_rare_words(self, text: str) -> list[int]:
+        """Find the documents with a word of the text that one in a thousand has at most, and at most 20."""
+        words = self._without_common(whole_words(text))
+        counts = self._in("SELECT term, doc FROM vocabulary WHERE term IN", words)
+        most = min(max(1, self.next_key() // _RARE_SHARE), _MOST_RARE)
+        rare = [word for word, count in counts if count <= most]
+        if not rare:
+            return []
+        query = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid"
+        return [row[0] for row in self._connection.execute(query, (_any_of(rare),))]
+
+    def _without_common(self, words: list[str]) -> list[str]:
+        common = {row[0] for row in self._in("SELECT word FROM common WHERE word IN", words)}
+        return [word for word in words if word not in common]
 
     def _note_common_words(self) -> None:
         """Write down the words of more than 5,000 documents: counting a word's documents reads them all."""
@@ -174,6 +189,10 @@ class Documents:
             part = values[start : start + _VARIABLES]
             rows += self._connection.execute(f"{query} ({','.join('?' * len(part))})", part)
         return rows
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return " OR ".join(f'"{word}"' for word in words)
 
 
 def _by_product(rows: Iterable[tuple[str, int]]) -> dict[str, list[int]]:

@@ -97,7 +97,8 @@ class CatalogueIndex:
     ) -> Hits:
         """Find candidates by an embedding (dim,), by the words of a text, or by both as one ranking.
 
-        Documents whose article number the text names come first. Raises InputError for unknown filters.
+        Documents whose article number or rare words the text names come first. Raises InputError for unknown
+        filters.
         """
         if embedding is None and text is None:
             raise InputError("there is nothing to search for", expected="an embedding, a text or both")
@@ -167,7 +168,8 @@ class CatalogueIndex:
         }
 
     def _by_text(self, text: str, limit: int, filters: Filters | None) -> tuple[list[int], dict[int, float]]:
-        exact = self._allowed(self._documents.by_code(text)[:limit], filters)
+        named = dict.fromkeys([*self._documents.by_code(text), *self._documents.by_rare_words(text)])
+        exact = self._allowed(list(named)[:limit], filters)
         # Filters may take most of them away.
         ranked = dict(self._documents.by_words(text, limit if filters is None else 10 * limit))
         allowed = self._allowed(list(ranked), filters)[:limit]
