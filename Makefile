@@ -4,6 +4,8 @@ UV := .venv-tools/bin/uv
 BIN := .venv/bin
 SYSTEM ?= product
 ARTIFACTS ?= artifacts
+# Two files at a time: servers, trainings and their shared fixtures take a core and some memory each.
+TWO_WORKERS := --numprocesses 2 --dist loadfile
 UV_VERSION := 0.13.9
 UV_LOCK_FLAGS := --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
 
@@ -33,14 +35,14 @@ bench: environment ## Measure the latency of a running server (SYSTEM=product)
 
 .PHONY: test
 test: environment ## Run all tests but those that need a GPU
-	$(BIN)/pytest tests/core tests/torch tests/triton
+	$(BIN)/pytest $(TWO_WORKERS) tests/core tests/torch tests/triton
 
 .PHONY: check
 check: environment ## Lint, type-check and run the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q tests/core
+	$(BIN)/pytest -q $(TWO_WORKERS) tests/core
 
 .PHONY: soak
 soak: environment ## Run the long load test (SOAK_MINUTES=10)
