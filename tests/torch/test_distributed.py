@@ -203,7 +203,7 @@ def test_under_torchrun_a_lost_process_ends_the_run(catalogue: Path, whole: Path
         os.kill(lost, signal.SIGKILL)
         _, errors = running.communicate(timeout=120)
     assert running.returncode != 0
-    assert f"exitcode  : -9 (pid: {lost})" in errors
+    assert f"rank      : 1 (local_rank: 1)\n  exitcode  : -9 (pid: {lost})" in errors
     assert _running(tmp_path) == {}
     _assert_nothing_is_half_written(tmp_path)
     _assert_resumed_is(whole, catalogue, tmp_path)

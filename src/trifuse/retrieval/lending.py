@@ -28,10 +28,10 @@ LOOK_ALIKES, KERNEL_WIDTH = 10, 0.1
 _ROWS = 1024
 
 
-def lend(statistics: PurchaseStatistics, nearest: Nearest, lent: float = LENT) -> PurchaseStatistics:
+def lend(statistics: PurchaseStatistics, nearest: Nearest) -> PurchaseStatistics:
     """Return the statistics with the neighbours that products have and borrow."""
     known = _known(statistics)
-    spread = identity(known.shape[0], np.float32, format="csr") + _borrowed(statistics, nearest, lent)
+    spread = identity(known.shape[0], np.float32, format="csr") + _borrowed(statistics, nearest)
     parts = [
         strongest((known[start : start + _ROWS] @ spread).tocsr(), start)
         for start in range(0, known.shape[0], _ROWS)
@@ -48,14 +48,14 @@ def _known(statistics: PurchaseStatistics) -> csr_matrix:
     return csr_matrix((statistics.weights[rows, places], (rows, columns)), shape=(size, size))
 
 
-def _borrowed(statistics: PurchaseStatistics, nearest: Nearest, lent: float) -> csr_matrix:
+def _borrowed(statistics: PurchaseStatistics, nearest: Nearest) -> csr_matrix:
     """Put what products borrow into a matrix (look-alikes, products); look-alikes never sold lend nothing."""
     names, positions = statistics.product_ids.tolist(), statistics.positions
     rows, columns, values = list[int](), list[int](), list[float]()
     for borrower, found in enumerate(nearest(names, LOOK_ALIKES)):
         sold = [(positions[name], cosine) for name, cosine in found if name in positions]
         shares = np.exp([(cosine - 1) / KERNEL_WIDTH for _, cosine in sold])
-        shares *= lent * FEW / (FEW + statistics.buyers[borrower]) / max(shares.sum(), np.finfo(float).tiny)
+        shares *= LENT * FEW / (FEW + statistics.buyers[borrower]) / max(shares.sum(), np.finfo(float).tiny)
         rows += [lender for lender, _ in sold]
         columns += [borrower] * len(sold)
         values += shares.tolist()
