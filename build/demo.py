@@ -15,6 +15,7 @@ from rich.console import Console
 
 from trifuse import systems
 from trifuse.artifacts import stage_folder
+from trifuse.catalog import find_manifest
 from trifuse.command_line import run
 from trifuse.errors import TrifuseError
 from trifuse.serving.probe import own_server
@@ -43,7 +44,7 @@ def main() -> None:
     repository, log = options.artifacts / "model_repository", options.artifacts / "tritonserver.log"
     with own_server(repository, contract, default_location(), log) as server:
         folder = stage_folder(options.artifacts, options.system, "search")
-        findings = demo.show(step, answer, server.grpc_url, data / "manifest.jsonl", repository, folder)
+        findings = demo.show(step, answer, server.grpc_url, find_manifest(data), repository, folder)
     console.print("", *findings, sep="\n", highlight=False)
     console.print(f"[bold green]Done in {time.monotonic() - started:.0f} s.[/] Serve it with: make serve")
 

@@ -38,7 +38,7 @@ class IndexSettings:
     below `threshold` is no answer; photos whose difference hashes differ in `same_photo_bits` at most are the
     same. `match_weight` is what the match score counts beside the similarity where candidates are reranked,
     `words_weight` what the ranking by words counts beside the one by similarity, and `rerank` whether a query
-    that does not say is reranked (docs/decisions/0012-reranking-and-words.md).
+    that does not say is reranked (docs/decisions/0012-*).
     """
 
     model_version: int

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from trifuse.artifacts import write_file
+from trifuse.catalog import MANIFEST_NAME
 from trifuse.errors import ConfigurationError
 from trifuse.systems.product import shoppers
 from trifuse.systems.product.catalogue import Product, products
@@ -71,7 +72,7 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
             expected="items >= 1 and seed >= 0",
         )
     photos = list(itertools.islice(_photos(seed), items))
-    manifest = output / "manifest.jsonl"
+    manifest = output / MANIFEST_NAME
     _refuse_foreign(manifest)
     manifest.unlink(missing_ok=True)
     (output / shoppers.FILE_NAME).unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from trifuse.artifacts import new_file
+from trifuse.catalog import MANIFEST_NAME
 from trifuse.errors import ArtifactError, ConfigurationError
 from trifuse.systems.product.importers.shared.job import Job
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
-_MANIFEST = "manifest.jsonl"
 # The unfinished files that `new_file` leaves when the process is killed.
 _UNFINISHED = (".manifest.jsonl.*", ".transactions.csv.*", ".queries.jsonl.*")
 
@@ -62,7 +62,7 @@ def import_catalog(source: str, folder: Path, output: Path) -> Imported:
         job.require(importer.LAYOUT)
         _clear(job.output, source)
         items: Counter[str] = Counter()
-        with new_file(job.output / _MANIFEST) as file:
+        with new_file(job.output / MANIFEST_NAME) as file:
             for row in importer.rows(job):
                 file.write(json.dumps(row | {"source": source}, ensure_ascii=False) + "\n")
                 items[row["split"]] += 1
@@ -72,7 +72,7 @@ def import_catalog(source: str, folder: Path, output: Path) -> Imported:
                     got=dict(job.left_out) or "no rows",
                     expected="products with a photo and a name",
                 )
-    return Imported(output / _MANIFEST, items, job.left_out)
+    return Imported(output / MANIFEST_NAME, items, job.left_out)
 
 
 def _importer(source: str) -> ModuleType:
@@ -85,7 +85,7 @@ def _importer(source: str) -> ModuleType:
 
 def _clear(output: Path, source: str) -> None:
     """Take away the manifest of an earlier import; keep a catalogue that something else made."""
-    manifest = output / _MANIFEST
+    manifest = output / MANIFEST_NAME
     if manifest.is_file():
         with manifest.open("rb") as file:
             if f'"source": "{source}"'.encode() not in file.readline():
