@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import functools
 import gzip
 import io
 import itertools
@@ -12,6 +13,9 @@ import json
 from PIL import Image
 
 from trifuse.catalog import read_catalog
+from trifuse.importing import import_data
+
+import_catalog = functools.partial(import_data, "product")
 
 
 def photo(shade=0, kind="JPEG", size=(24, 32)):

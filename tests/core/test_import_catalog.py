@@ -13,6 +13,7 @@ from tests.core.published import (
     article,
     by_id,
     hm,
+    import_catalog,
     judged,
     listing,
     marqo_gs,
@@ -24,15 +25,18 @@ from tests.core.published import (
 )
 from trifuse.catalog import read_catalog
 from trifuse.errors import ArtifactError, ConfigurationError
-from trifuse.systems.product.importers import available, import_catalog
+from trifuse.importing import import_data, sources, systems
 
-SCRIPT = Path(__file__).parents[2] / "build" / "import_catalog.py"
+SCRIPT = Path(__file__).parents[2] / "build" / "import_data.py"
 
 
 def test_the_importers_are_found_by_name():
-    assert available() == ("abo", "hm", "marqo_gs", "muge")
+    assert "product" in systems()
+    assert sources("product") == ("abo", "hm", "marqo_gs", "muge")
     with pytest.raises(ConfigurationError, match="marqo_gs"):
         import_catalog("shared", Path(), Path())
+    with pytest.raises(ConfigurationError, match="product"):
+        import_data("importers", "hm", Path(), Path())
 
 
 SAMPLES = {
@@ -110,7 +114,7 @@ def test_what_a_killed_import_left_is_removed_and_nothing_else(tmp_path):
 
 def test_the_script_prints_the_manifest_and_says_what_was_left_out(tmp_path):
     source = hm(tmp_path / "hm", [article("0108775015"), article("0200000001")], without_photo={"0200000001"})
-    command = [sys.executable, str(SCRIPT), "hm", str(source), "--output", str(tmp_path / "out")]
+    command = [sys.executable, str(SCRIPT), "product", "hm", str(source), "--output", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     manifest = Path(done.stdout.strip())
     assert [item.id for item in read_catalog(manifest)] == ["0108775015"]

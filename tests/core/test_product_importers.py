@@ -14,6 +14,7 @@ from tests.core.published import (
     article,
     by_id,
     hm,
+    import_catalog,
     json_lines,
     judged,
     listing,
@@ -28,7 +29,6 @@ from tests.core.published import (
 from trifuse.catalog import read_catalog
 from trifuse.preprocessing.image import ImageSettings, decode
 from trifuse.systems import contract
-from trifuse.systems.product.importers import import_catalog
 
 SETTINGS = ImageSettings.of(contract("product", "smoke").settings)
 

@@ -11,16 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trifuse.importing.rows import clean, new_row, split_of
+from trifuse.importing.tables import csv_rows, json_lines
 from trifuse.systems.product.importers.shared.photos import with_photos
-from trifuse.systems.product.importers.shared.rows import clean, new_row, split_of
-from trifuse.systems.product.importers.shared.tables import csv_rows, json_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trifuse.systems.product.importers.shared.job import Job
-    from trifuse.systems.product.importers.shared.rows import Row
+    from trifuse.importing.job import Job
+    from trifuse.importing.rows import Row
 
 LAYOUT = (
     "listings/metadata/listings_*.json.gz",

@@ -12,17 +12,17 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from trifuse.artifacts import new_file
+from trifuse.importing.rows import new_row, split_of
+from trifuse.importing.tables import csv_rows
 from trifuse.retrieval.transactions import HEADER
 from trifuse.systems.product.importers.shared.photos import with_photos
-from trifuse.systems.product.importers.shared.rows import new_row, split_of
-from trifuse.systems.product.importers.shared.tables import csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from trifuse.systems.product.importers.shared.job import Job
-    from trifuse.systems.product.importers.shared.rows import Row
+    from trifuse.importing.job import Job
+    from trifuse.importing.rows import Row
 
 LAYOUT = ("articles.csv", "transactions_train.csv", "images")
 

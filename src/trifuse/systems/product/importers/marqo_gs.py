@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trifuse.artifacts import new_file
+from trifuse.importing.rows import clean, new_row
+from trifuse.importing.tables import csv_rows
 from trifuse.systems.product.importers.shared.photos import with_photos
-from trifuse.systems.product.importers.shared.rows import clean, new_row
-from trifuse.systems.product.importers.shared.tables import csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trifuse.systems.product.importers.shared.job import Job
-    from trifuse.systems.product.importers.shared.rows import Row
+    from trifuse.importing.job import Job
+    from trifuse.importing.rows import Row
 
 LAYOUT = tuple(f"query_{query}_product_id_{product}.csv" for product in (0, 1) for query in (0, 1))
 

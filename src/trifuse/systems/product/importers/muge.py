@@ -13,15 +13,15 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from trifuse.artifacts import write_file
+from trifuse.importing.rows import clean, new_row
+from trifuse.importing.tables import json_lines, lines
 from trifuse.systems.product.importers.shared.photos import damage, located
-from trifuse.systems.product.importers.shared.rows import clean, new_row
-from trifuse.systems.product.importers.shared.tables import json_lines, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from trifuse.systems.product.importers.shared.job import Job
-    from trifuse.systems.product.importers.shared.rows import Row
+    from trifuse.importing.job import Job
+    from trifuse.importing.rows import Row
 
 LAYOUT = ("train_imgs.tsv", "train_texts.jsonl", "valid_imgs.tsv", "valid_texts.jsonl")
 

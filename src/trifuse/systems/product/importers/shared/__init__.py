@@ -1,1 +1,1 @@
-"""What the importers share: the job with its counts, reading tables, checking photos, writing rows."""
+"""What the importers of product data share: checking photos."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from trifuse.systems.product.importers.shared.job import Job
-    from trifuse.systems.product.importers.shared.rows import Row
+    from trifuse.importing.job import Job
+    from trifuse.importing.rows import Row
 
 _PHOTOS_AT_ONCE = 256
 # Small, so that JPEG is decoded at an eighth of its size: damage shows all the same.

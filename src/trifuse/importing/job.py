@@ -20,7 +20,7 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True)
 class Job:
-    """The folder of a published data set, the folder of its catalogue, and counts of what was left out.
+    """The folders of a published data set and of what is made from it, and counts of what was left out.
 
     `left_out` maps a reason to how often it was met; its first examples are printed at once.
     """
@@ -52,6 +52,6 @@ class Job:
                     hint="Unpack the download, or name the folder that holds these",
                 )
 
-    def relative(self, photo: Path) -> str:
-        """Write a photo's path as the manifest does: relative to the output folder."""
-        return Path(os.path.relpath(photo, self.output)).as_posix()
+    def relative(self, file: Path) -> str:
+        """Write a file's path as the manifest does: relative to the output folder."""
+        return Path(os.path.relpath(file, self.output)).as_posix()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO, TextIO
 
-    from trifuse.systems.product.importers.shared.job import Job
+    from trifuse.importing.job import Job
 
 # What the decoder puts in the place of bytes that are not UTF-8.
 _UNDECODABLE = "\ufffd"
