@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trifuse.artifacts import digest, write_file
-from trifuse.catalog import find_manifest, read_catalog
+from trifuse.catalog import find_manifest, read_catalog, split_off
 from trifuse.client.encoding import bytes_tensor
 from trifuse.client.triton import TritonClient
 from trifuse.command_line import run
@@ -29,9 +29,8 @@ from trifuse.serving.probe import own_server
 from trifuse.serving.server_environment import default_location
 from trifuse.serving.versions import published_contract
 from trifuse.systems.product.client import ProductClient
-from trifuse.systems.product.data import split_dev
 from trifuse.systems.product.index_publication import IndexPublisher
-from trifuse.systems.product.quality import LANGUAGES, distinct_titles, relevance
+from trifuse.systems.product.quality import LANGUAGES, distinct_titles, product_of, relevance
 from trifuse.systems.product.recipe import recipe
 from trifuse.systems.product.search import rank
 from trifuse.training.metrics import area_under_roc, ndcg_at, precision_at, reciprocal_rank
@@ -78,7 +77,9 @@ def study(repository: Path, manifest: Path, split: str) -> dict[str, Any]:
         shutil.copytree(repository, copy, symlinks=True)
         contract = published_contract(copy, "product")
         items = read_catalog(manifest, split)
-        _, dev = split_dev(read_catalog(manifest, "train"), recipe(contract.profile).dev_share)
+        _, dev = split_off(
+            read_catalog(manifest, "train"), recipe(contract.profile).dev_share, product_of
+        )
         with own_server(copy, contract, default_location()) as server:
             publisher = IndexPublisher(copy, contract, DEFINITION, server.grpc_url)
             return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from trifuse.errors import ArtifactError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -52,6 +54,18 @@ def read_catalog(manifest: Path, split: str | None = None) -> list[Item]:
         splits = ", ".join(sorted({item.split for item in items})) or "no items at all"
         raise ArtifactError(f"{manifest} has no items of the split {split!r}", got=splits)
     return selected
+
+
+def split_off(
+    items: Iterable[Item], share: float, group: Callable[[Item], str]
+) -> tuple[list[Item], list[Item]]:
+    """Split about a share off, by a hash of each item's group, so that no group is in both: (rest, share)."""
+    rest: list[Item] = []
+    chosen: list[Item] = []
+    for item in items:
+        drawn = int(hashlib.sha256(group(item).encode()).hexdigest()[:8], 16) / 2**32
+        (chosen if drawn < share else rest).append(item)
+    return rest, chosen
 
 
 def _parse(line: str, manifest: Path, number: int) -> Item:

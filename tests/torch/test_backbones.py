@@ -11,7 +11,7 @@ import transformers
 from torchvision.models.resnet import Bottleneck
 
 from trifuse.errors import ArtifactError, ConfigurationError
-from trifuse.models import bert, resnet
+from trifuse.models import bert, resnet, torchvision_weights
 
 
 def _torchvision_resnet() -> torchvision.models.ResNet:
@@ -25,7 +25,7 @@ def _torchvision_resnet() -> torchvision.models.ResNet:
 def test_torchvision_weights_give_torchvision_features(tmp_path: Path) -> None:
     theirs = _torchvision_resnet()
     torch.save(theirs.state_dict(), tmp_path / "resnet.pth")
-    weights = resnet.load_weights(str(tmp_path / "resnet.pth"))
+    weights = torchvision_weights.load_weights(str(tmp_path / "resnet.pth"), "image_encoder")
     ours = resnet.ResNet(resnet.size_of(weights), image_size=224, patch_grid=7).eval()
     ours.load_state_dict(weights)
     pixels = torch.randn(2, 3, 224, 224)
@@ -55,7 +55,7 @@ def test_an_impossible_patch_grid_is_refused() -> None:
 
 def test_other_weights_are_refused(tmp_path: Path) -> None:
     torch.save({"encoder.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    weights = resnet.load_weights(str(tmp_path / "other.pth"))
+    weights = torchvision_weights.load_weights(str(tmp_path / "other.pth"), "image_encoder")
     with pytest.raises(ArtifactError, match="not ResNet weights"):
         resnet.size_of(weights)
 
@@ -66,7 +66,7 @@ def test_missing_or_damaged_weights_are_an_error(tmp_path: Path, content: bytes 
     if content:
         path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"--checkpoint image_encoder="):
-        resnet.load_weights(str(path))
+        torchvision_weights.load_weights(str(path), "image_encoder")
 
 
 def _tiny_bert(folder: Path) -> transformers.BertModel:
@@ -128,10 +128,10 @@ def test_another_kind_of_resnet_is_refused() -> None:
     weights = {name: tensor for name, tensor in wide.items() if not name.startswith("fc.")}
     model = resnet.ResNet(resnet.size_of(weights), image_size=224, patch_grid=7)
     with pytest.raises(ArtifactError, match="another kind of ResNet"):
-        resnet.load_backbone(model, weights)
+        torchvision_weights.load_backbone(model, weights)
 
 
 def test_a_file_without_a_state_dict_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ArtifactError, match="no state dict: got list"):
-        resnet.load_weights(str(tmp_path / "list.pth"))
+        torchvision_weights.load_weights(str(tmp_path / "list.pth"), "image_encoder")

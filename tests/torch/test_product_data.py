@@ -8,12 +8,13 @@ import torch
 from PIL import Image
 
 from trifuse import systems
-from trifuse.catalog import Item
+from trifuse.catalog import Item, split_off
 from trifuse.errors import ArtifactError
 from trifuse.preprocessing.image import ImageSettings, preprocess_image
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
-from trifuse.systems.product.data import ProductData, load_data, split_dev
+from trifuse.systems.product.data import ProductData, load_data
 from trifuse.systems.product.evaluation import pixels
+from trifuse.systems.product.quality import product_of
 from trifuse.systems.product.recipe import FacetRecipe
 
 SETTINGS = ImageSettings.of(systems.contract("product", "smoke").settings)
@@ -70,12 +71,12 @@ def test_the_dev_part_takes_whole_products() -> None:
         for n in range(400)
         for view in (1, 2)
     ]
-    train, dev = split_dev(items, 0.1)
+    train, dev = split_off(items, 0.1, product_of)
     assert {item.attributes["product_id"] for item in train}.isdisjoint(
         item.attributes["product_id"] for item in dev
     )
     assert 40 < len(dev) < 130
-    assert split_dev(list(reversed(items)), 0.1)[1] == list(reversed(dev))
+    assert split_off(list(reversed(items)), 0.1, product_of)[1] == list(reversed(dev))
 
 
 def test_an_item_without_a_title_is_named(items: list[Item]) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
-import urllib.error
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-import torch
 from torch import Tensor, nn
-from torchvision.models import get_model_weights
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from trifuse.errors import ArtifactError, ConfigurationError
@@ -17,7 +13,6 @@ from trifuse.errors import ArtifactError, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_CLASSIFIER = "fc."
 _BLOCKS = {"basic": BasicBlock, "bottleneck": Bottleneck}
 _STEM_STRIDE = 4
 
@@ -88,28 +83,6 @@ class ResNet(nn.Module):
                 nn.init.zeros_(module.bn3.weight)
 
 
-def load_weights(source: str) -> dict[str, Tensor]:
-    """Load ResNet weights by torchvision's model name, or from a file in torchvision's format.
-
-    The classifier's weights are left out. Raises ArtifactError when the weights cannot be had.
-    """
-    try:
-        if source.endswith((".pth", ".pt")):
-            weights = torch.load(source, map_location="cpu", weights_only=True)
-        else:
-            weights = get_model_weights(source).DEFAULT.get_state_dict(progress=True, check_hash=True)
-    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, urllib.error.URLError) as error:
-        raise ArtifactError(
-            f"the ResNet weights {source!r} cannot be loaded",
-            got=error,
-            expected="a torchvision model whose weights can be downloaded, or a .pth file of one",
-            hint="Without network, copy the file here and pass --checkpoint image_encoder=FILE.pth",
-        ) from error
-    if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ArtifactError(f"{source} holds no state dict", got=type(weights).__name__)
-    return {name: tensor for name, tensor in weights.items() if not name.startswith(_CLASSIFIER)}
-
-
 def size_of(weights: Mapping[str, Tensor]) -> ResNetSize:
     """Read the size off weights in torchvision's naming. Raises ArtifactError for other weights."""
     stages = [
@@ -124,17 +97,6 @@ def size_of(weights: Mapping[str, Tensor]) -> ResNetSize:
     block = "bottleneck" if "layer1.0.conv3.weight" in weights else "basic"
     depths = cast("tuple[int, int, int, int]", tuple(len(blocks) for blocks in stages))
     return ResNetSize(block, depths, weights["conv1.weight"].shape[0])
-
-
-def load_backbone(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load weights into a ResNet of their size. Raises ArtifactError for other kinds, such as wide ones."""
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        raise ArtifactError(
-            "these weights are of another kind of ResNet", got=lines[min(1, len(lines) - 1)].strip()
-        ) from error
 
 
 def _stage_strides(image_size: int, patch_grid: int) -> tuple[int, ...]:

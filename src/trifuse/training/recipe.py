@@ -40,3 +40,18 @@ class DistillationRecipe:
     feature_weight: float = 1.0
     cached_views: int = 0
     tolerance: float = 0.03
+
+
+@dataclass(frozen=True)
+class BertRecipe:
+    """Layers, width, heads, feed-forward width, vocabulary; `pretrained` is a hub checkpoint's name.
+
+    A student takes its teacher's vocabulary.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    feed_forward: int
+    vocab_size: int = 0
+    pretrained: str | None = None

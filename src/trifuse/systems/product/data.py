@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,7 @@ from rich.progress import track
 
 from trifuse.errors import ArtifactError, InputError
 from trifuse.preprocessing.image import ImageSettings, decode
-from trifuse.systems.product.quality import LANGUAGES, item_keys, product_of, title_of
+from trifuse.systems.product.quality import LANGUAGES, item_keys, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,16 +100,6 @@ def load_data(
     return ProductData(
         items, _load_photos(items, settings, photo_size), titles, known, torch.from_numpy(item_keys(items))
     )
-
-
-def split_dev(items: Sequence[Item], share: float) -> tuple[list[Item], list[Item]]:
-    """Carve a dev part out of the training items, whole products only: (train, dev)."""
-    train: list[Item] = []
-    dev: list[Item] = []
-    for item in items:
-        drawn = int(hashlib.sha256(product_of(item).encode()).hexdigest()[:8], 16) / 2**32
-        (dev if drawn < share else train).append(item)
-    return train, dev
 
 
 def _encode(encoder: TextEncoder, languages: list[list[str]]) -> Texts:

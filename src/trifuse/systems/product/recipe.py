@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from trifuse.compression.recipe import PruningRecipe, QuantizationRecipe
-from trifuse.training.recipe import DistillationRecipe, TrainingRecipe
+from trifuse.training.recipe import BertRecipe, DistillationRecipe, TrainingRecipe
 
 
 @dataclass(frozen=True)
@@ -15,21 +15,6 @@ class ResNetRecipe:
     block: str
     depths: tuple[int, int, int, int]
     width: int
-    pretrained: str | None = None
-
-
-@dataclass(frozen=True)
-class BertRecipe:
-    """Layers, width, heads, feed-forward width, vocabulary; `pretrained` is a hub checkpoint's name.
-
-    A student takes its teacher's vocabulary.
-    """
-
-    layers: int
-    hidden: int
-    heads: int
-    feed_forward: int
-    vocab_size: int = 0
     pretrained: str | None = None
 
 

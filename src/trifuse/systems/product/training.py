@@ -12,17 +12,18 @@ import torch
 from tokenizers import Tokenizer
 
 from trifuse.artifacts import digest
-from trifuse.catalog import Item, read_catalog
+from trifuse.catalog import Item, read_catalog, split_off
 from trifuse.errors import ArtifactError, ConfigurationError
 from trifuse.models.bert import BertSize, load_bert
-from trifuse.models.resnet import ResNetSize, load_backbone, load_weights, size_of
+from trifuse.models.resnet import ResNetSize, size_of
+from trifuse.models.torchvision_weights import load_backbone, load_weights
 from trifuse.preprocessing.image import ImageSettings
 from trifuse.preprocessing.text import TextEncoder, train_wordpiece
-from trifuse.systems.product.data import ProductData, load_data, split_dev
+from trifuse.systems.product.data import ProductData, load_data
 from trifuse.systems.product.evaluation import Parts, embed, match_scores, pixels
 from trifuse.systems.product.model import ProductModel, build_model
 from trifuse.systems.product.preprocess import TOKENIZER
-from trifuse.systems.product.quality import LANGUAGES, retrieval
+from trifuse.systems.product.quality import LANGUAGES, product_of, retrieval
 from trifuse.systems.product.task import ProductTask
 from trifuse.systems.product.teacher import CachedTeacher, LiveTeacher, Teacher, cache_answers
 from trifuse.training import distributed
@@ -74,10 +75,10 @@ def new_model(
     unknown = sorted(set(backbones) - set(BACKBONES))
     if unknown:
         raise ConfigurationError("no such backbone", got=unknown[0], expected=" or ".join(BACKBONES))
-    train, dev = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
+    train, dev = split_off(read_catalog(manifest, "train"), recipe.dev_share, product_of)
     _check_sizes(train, dev)
     image_source = backbones.get("image_encoder", member.image.pretrained)
-    weights = load_weights(image_source) if image_source else None
+    weights = load_weights(image_source, "image_encoder") if image_source else None
     size = (
         size_of(weights)
         if weights
@@ -134,7 +135,9 @@ class Workbench:
         tokenizer = Tokenizer.from_str(assets[TOKENIZER])
         self._encoder = TextEncoder(tokenizer, cast("Sequence[int]", contract.settings["text_lengths"]))
         self._facets, self._manifest = recipe.facets, manifest
-        self._train_items, self._dev_items = split_dev(read_catalog(manifest, "train"), recipe.dev_share)
+        self._train_items, self._dev_items = split_off(
+            read_catalog(manifest, "train"), recipe.dev_share, product_of
+        )
 
     def task(self, model: ProductModel, teacher: Teacher | None = None) -> ProductTask:
         """Prepare to train a model, alone or with a teacher from `teach`."""
