@@ -184,6 +184,31 @@ def test_a_run_that_diverges_is_an_error_and_no_model(tmp_path: Path) -> None:
         _train(task, tmp_path)
 
 
+class Broken(Line):
+    """The line, with a loss that is no number in some steps."""
+
+    def __init__(self, broken: set[int]) -> None:
+        super().__init__()
+        self._broken, self._step = broken, -1
+
+    def losses(self, indices: Tensor) -> dict[str, Tensor]:
+        self._step += 1
+        factor = float("nan") if self._step in self._broken else 1.0
+        return {name: loss * factor for name, loss in super().losses(indices).items()}
+
+
+def test_a_step_without_finite_gradients_is_left_out(tmp_path: Path) -> None:
+    task = Broken({3, 40, 41})
+    outcome = _train(task, tmp_path)
+    assert outcome["metrics"]["score"] > -0.05
+    assert all(parameter.isfinite().all() for parameter in task.model.parameters())
+
+
+def test_many_such_steps_in_a_row_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="training has diverged"):
+        _train(Broken(set(range(20, 40))), tmp_path)
+
+
 def test_without_torchrun_there_is_one_process() -> None:
     with distributed.process_group():
         assert (distributed.rank(), distributed.world_size(), distributed.is_main()) == (0, 1, True)

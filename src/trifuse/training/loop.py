@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from trifuse.training.recipe import TrainingRecipe
 
+_MOST_UNUSABLE = 10
+
 
 class Task(Protocol):
     """What a system brings to be trained."""
@@ -92,7 +94,7 @@ class Trainer:
             multi_avg_fn=get_ema_multi_avg_fn(recipe.ema_decay),  # type: ignore[no-untyped-call]
             use_buffers=True,
         )
-        self._epoch = 0
+        self._epoch, self._unusable = 0, 0
         self._best: dict[str, Any] = {"value": -math.inf, "epoch": 0, "metrics": {}, "weights": {}}
         self.history: list[dict[str, float]] = []
 
@@ -138,11 +140,27 @@ class Trainer:
                 losses: dict[str, Tensor] = self._losses(batch)
                 loss = torch.stack(list(losses.values())).sum() / len(batches)
                 loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._task.model.parameters(), 1.0)
-        self._optimiser.step()
+        norm = nn.utils.clip_grad_norm_(self._task.model.parameters(), 1.0)
+        if self._is_usable(norm, step):
+            self._optimiser.step()
+            self._average.update_parameters(self._task.model)
         self._schedule.step()
-        self._average.update_parameters(self._task.model)
         return losses
+
+    def _is_usable(self, norm: Tensor, step: int) -> bool:
+        """Say whether gradients are finite. Raises ConfigurationError when many in a row are not.
+
+        A step without is left out: now and then a convolution's kernel for the CPU gives some that are not
+        (docs/decisions/0014).
+        """
+        self._unusable = 0 if torch.isfinite(norm) else self._unusable + 1
+        if self._unusable >= _MOST_UNUSABLE:
+            raise ConfigurationError(
+                "training has diverged",
+                got=f"no finite gradient in {_MOST_UNUSABLE} steps, up to step {step + 1} of {self._total}",
+                hint="Lower the learning rate in the recipe",
+            )
+        return not self._unusable
 
     def _synchronised(self, *, last: bool) -> contextlib.AbstractContextManager[None]:
         """Exchange gradients in the last pass of a step only."""
