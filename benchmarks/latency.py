@@ -16,6 +16,7 @@ from trifuse import systems
 from trifuse.client.command_inputs import add_input_options, read_value
 from trifuse.client.command_line import Report, add_common_options, connect, positive, run
 from trifuse.reporting import machine
+from trifuse.serving.canary import canary_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,8 @@ def _names(contract: SystemContract) -> list[str]:
 def _measure(
     triton: TritonClient, contract: SystemContract, ensemble: EnsembleSpec, options: argparse.Namespace
 ) -> dict[str, float]:
-    model, inputs = contract.model_name(ensemble.name), _inputs(ensemble, options)
+    model = contract.model_name(ensemble.name)
+    inputs = _inputs(ensemble, options, canary_values(contract.system, triton.metadata(model).inputs))
     latencies_ms = np.empty(options.requests)
     for index in track(
         range(-options.warm_up, options.requests), model, console=Console(stderr=True), transient=True
@@ -83,8 +85,9 @@ def _measure(
     return {f"p{percentile}": float(np.percentile(latencies_ms, percentile)) for percentile in PERCENTILES}
 
 
-def _inputs(ensemble: EnsembleSpec, options: argparse.Namespace) -> Mapping[str, NDArray[Any]]:
-    canary = systems.component(options.system, "client").canary_inputs()
+def _inputs(
+    ensemble: EnsembleSpec, options: argparse.Namespace, canary: Mapping[str, NDArray[Any]]
+) -> Mapping[str, NDArray[Any]]:
     given = {spec.name: getattr(options, spec.name) for spec in ensemble.inputs}
     return {
         spec.name: canary[spec.name] if given[spec.name] is None else read_value(given[spec.name], spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tritonclient.utils import triton_to_np_dtype
 
 from trifuse.client.triton import TritonClient
 from trifuse.errors import InputError, ServerError, TrifuseError
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trifuse.contracts import ServiceSpec, SystemContract
+    from trifuse.contracts import ServiceSpec, SystemContract, TensorSpec
 
 _TIMEOUT_S = 60
+# Something between nothing and much.
+_VARYING = 1000
 
 
 def run_canaries(grpc_url: str, contracts: Iterable[SystemContract]) -> None:
@@ -27,7 +30,9 @@ def run_canaries(grpc_url: str, contracts: Iterable[SystemContract]) -> None:
     """
     with TritonClient(grpc_url, timeout_s=_TIMEOUT_S) as client:
         for contract in contracts:
-            values = component(contract.system, "client").canary_inputs()
+            values = canary_values(
+                contract.system, (spec for found in contract.ensembles for spec in found.inputs)
+            )
             for ensemble in contract.ensembles:
                 model = contract.model_name(ensemble.name)
                 try:
@@ -39,6 +44,19 @@ def run_canaries(grpc_url: str, contracts: Iterable[SystemContract]) -> None:
                 _check_finite(model, answer)
             for service in contract.services:
                 _try_service(client, contract.model_name(service.name), service, values)
+
+
+def canary_values(system: str, inputs: Iterable[TensorSpec]) -> dict[str, NDArray[Any]]:
+    """Make one item for each of these inputs: the system's canary inputs, and zeros for other numbers."""
+    numbers = {
+        tensor.name: np.zeros(
+            (1, *(_VARYING if dim == -1 else dim for dim in tensor.dims)), triton_to_np_dtype(tensor.dtype)
+        )
+        for tensor in inputs
+        if tensor.dtype != "BYTES"
+    }
+    values: dict[str, NDArray[Any]] = component(system, "client").canary_inputs()
+    return numbers | values
 
 
 def _try_service(

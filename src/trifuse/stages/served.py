@@ -21,10 +21,15 @@ if TYPE_CHECKING:
 
 
 def measure_served(build: Build, repository: Path, data: Path) -> StageRow:
-    """Measure quality through the server, and one client's latency of the ensemble with the most steps."""
+    """Measure quality through the server, and one client's latency of the longest ensemble with examples."""
     quality = build.component("served_quality")
-    ensemble = max(build.contract.ensembles, key=lambda found: len(found.steps))
     values = quality.example_inputs(data, "validation")
+    answered = [
+        found
+        for found in build.contract.ensembles
+        if {tensor.name for tensor in found.inputs} <= values.keys()
+    ]
+    ensemble = max(answered, key=lambda found: len(found.steps))
     log = repository.parent / "tritonserver.log"
     own = own_server(repository, build.contract, default_location(), log)
     with own as server, TritonClient(server.grpc_url) as client:

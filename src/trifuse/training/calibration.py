@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -33,3 +33,15 @@ def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[f
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     return float(parameters[0].detach().exp()), float(parameters[1].detach())
+
+
+def best_threshold(probabilities: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
+    """Choose the threshold of probabilities (n,) with the highest F1; 0.5 where nothing is positive."""
+    if not labels.any():
+        return 0.5
+    order = np.argsort(-probabilities, kind="stable")
+    hits = np.cumsum(labels[order])
+    f1 = 2 * hits / (np.arange(1, len(labels) + 1) + labels.sum())
+    best = int(f1.argmax())
+    below = probabilities[order[best + 1]] if best + 1 < len(order) else 0.0
+    return float((probabilities[order[best]] + below) / 2)
