@@ -1,0 +1,1 @@
+"""What the importers of surveillance videos share: cutting them into windows, writing the manifest's rows."""
