@@ -1,0 +1,1 @@
+"""Rendered surveillance footage: people, places, cameras, sounds and the movie files that hold them."""
