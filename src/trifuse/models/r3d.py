@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models.video.resnet import BasicBlock, Conv3DSimple
 
 from trifuse.errors import ArtifactError
@@ -22,6 +24,33 @@ class R3DSize:
 
     depths: tuple[int, int, int, int] = (2, 2, 2, 2)
     width: int = 64
+
+
+class _Conv3d(Conv3DSimple):  # type: ignore[misc]  # torchvision is untyped
+    """torchvision's convolution, but for training over fewer frames than the kernel has on a CPU.
+
+    There, oneDNN's weight gradient may hold what was in memory before (docs/decisions/0014), and a sum of 2D
+    convolutions takes its place.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        depth = self.kernel_size[0]
+        if not self.training or features.device.type != "cpu" or features.shape[2] >= depth:
+            return cast("Tensor", super().forward(features))
+        stride, padding = self.stride[0], cast("tuple[int, ...]", self.padding)
+        padded = functional.pad(features, (0, 0, 0, 0, padding[0], padding[0]))
+        frames = (padded.shape[2] - depth) // stride + 1
+        planes = [
+            functional.conv2d(
+                padded[:, :, start : start + stride * frames : stride].transpose(1, 2).flatten(0, 1),
+                self.weight[:, :, start],
+                stride=self.stride[1:],
+                padding=padding[1:],
+            )
+            for start in range(depth)
+        ]
+        summed = torch.stack(planes).sum(0)
+        return summed.view(-1, frames, *summed.shape[1:]).transpose(1, 2)
 
 
 class R3D(nn.Module):
@@ -62,7 +91,7 @@ class R3D(nn.Module):
             downsample = nn.Sequential(
                 nn.Conv3d(self._channels, planes, 1, stride=stride, bias=False), nn.BatchNorm3d(planes)
             )
-        block: nn.Module = BasicBlock(self._channels, planes, Conv3DSimple, stride, downsample)
+        block: nn.Module = BasicBlock(self._channels, planes, _Conv3d, stride, downsample)
         self._channels = planes
         return block
 

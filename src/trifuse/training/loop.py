@@ -148,11 +148,7 @@ class Trainer:
         return losses
 
     def _is_usable(self, norm: Tensor, step: int) -> bool:
-        """Say whether gradients are finite. Raises ConfigurationError when many in a row are not.
-
-        A step without is left out: now and then a convolution's kernel for the CPU gives some that are not
-        (docs/decisions/0014).
-        """
+        """Say whether gradients are finite. Raises ConfigurationError when many in a row are not."""
         self._unusable = 0 if torch.isfinite(norm) else self._unusable + 1
         if self._unusable >= _MOST_UNUSABLE:
             raise ConfigurationError(

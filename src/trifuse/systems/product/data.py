@@ -16,7 +16,7 @@ from trifuse.preprocessing.image import ImageSettings, decode
 from trifuse.systems.product.quality import LANGUAGES, item_keys, title_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from torch import Tensor
 

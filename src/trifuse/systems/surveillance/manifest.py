@@ -1,0 +1,90 @@
+"""Lines of a manifest as windows of recordings, with their labels and scenes."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import track
+
+from trifuse.errors import ArtifactError
+from trifuse.preprocessing.recording import probe, read_clip
+from trifuse.preprocessing.subtitles import parse_subtitles
+from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS
+from trifuse.systems.surveillance.scene_evidence import evidence_at
+from trifuse.systems.surveillance.window import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trifuse.catalog import Item
+    from trifuse.preprocessing.audio import AudioSettings
+    from trifuse.preprocessing.video import VideoSettings
+
+
+def read_window(item: Item, folder: Path, video: VideoSettings, audio: AudioSettings) -> Window:
+    """Decode the window of a line of the manifest in `folder`, without its scene.
+
+    Raises InputError and ArtifactError.
+    """
+    subtitles = item.attributes.get("subtitles")
+    cues = None
+    if subtitles:
+        cues = parse_subtitles((folder / subtitles).read_text(encoding="utf-8-sig"))
+    clip = read_clip(item.path, video, audio, start_s=start_of(item), end_s=end_of(item), cues=cues)
+    return Window(clip.frames, clip.pcm, clip.text)
+
+
+def start_of(item: Item) -> float:
+    """Tell where an item's window begins in its file, in seconds."""
+    return float(item.attributes.get("start_s", 0.0))
+
+
+def end_of(item: Item) -> float:
+    """Tell where an item's window ends in its file, in seconds."""
+    end_s = item.attributes.get("end_s")
+    return probe(item.path) if end_s is None else float(end_s)
+
+
+def label_of(item: Item) -> list[bool]:
+    """List what an item shows in the order of DECISIONS. Raises ArtifactError for unknown events."""
+    events = item.values("events")
+    unknown = sorted(set(events) - set(EVENTS))
+    if unknown:
+        raise ArtifactError(
+            f"item {item.id} has an unknown event", got=unknown[0], expected=f"of {', '.join(EVENTS)}"
+        )
+    abnormal = bool(events) or bool(item.attributes.get(ABNORMAL))
+    return [abnormal, *(event in events for event in DECISIONS[1:])]
+
+
+def source_of(item: Item) -> str:
+    """Name the source video of an item: splits share none."""
+    return str(item.attributes.get("source", item.id))
+
+
+def watch_scenes(items: Sequence[Item], history_s: float, pool: Executor) -> list[NDArray[np.float32] | None]:
+    """Tell every window's scene (8,): None where less than `history_s` of its file lies before it.
+
+    Every file is watched once, up to its last window. Raises InputError for one that cannot be read.
+    """
+    late: dict[Path, list[tuple[int, float]]] = {}
+    for index, item in enumerate(items):
+        if start_of(item) >= history_s:
+            late.setdefault(item.path, []).append((index, end_of(item)))
+    found: list[NDArray[np.float32] | None] = [None] * len(items)
+    watched = pool.map(partial(_watch, late), late)
+    for pairs in track(watched, "watching scenes", total=len(late)):
+        for index, evidence in pairs:
+            found[index] = evidence
+    return found
+
+
+def _watch(late: dict[Path, list[tuple[int, float]]], path: Path) -> list[tuple[int, Any]]:
+    indices, ends_s = zip(*late[path], strict=True)
+    return list(zip(indices, evidence_at(path, ends_s), strict=True))
