@@ -42,7 +42,7 @@ check: environment ## Lint, type-check and run the fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q $(TWO_WORKERS) tests/core
+	$(BIN)/pytest -q $(TWO_WORKERS) -m "not slow" tests/core
 
 .PHONY: soak
 soak: environment ## Run the long load test (SOAK_MINUTES=10)

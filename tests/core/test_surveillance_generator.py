@@ -27,6 +27,8 @@ from trifuse.systems.surveillance.scenario import incidents, pastimes
 from trifuse.systems.surveillance.scenario.lines import LANGUAGES, Writer, split_of
 from trifuse.systems.surveillance.scenario.stage import Stage, find_setting
 
+pytestmark = pytest.mark.slow
+
 ITEMS, SEED = 24, 3
 KEYS = {"id", "path", "split", "source", "events", "abnormal", "story"}
 SETTINGS = contract("smoke").settings

@@ -20,6 +20,8 @@ from trifuse.systems.surveillance.watch.evidence.tracks import TrackTemplates
 from trifuse.systems.surveillance.watch.evidence.writer import EvidenceWriter
 from trifuse.systems.surveillance.watch.incidents import Alert
 
+pytestmark = pytest.mark.slow
+
 LEVEL_PER_S = 12.0
 GOP_S = 0.5
 

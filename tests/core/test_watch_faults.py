@@ -15,6 +15,8 @@ from tests.core.rtsp_camera import RtspCamera
 from tests.core.watching import Watching, assessment, bright
 from trifuse.errors import InputError, ServerUnavailableError
 
+pytestmark = pytest.mark.slow
+
 
 def bright_movie(path: Path, **changes) -> Path:
     """Ten seconds, white from the third to the sixth: one incident."""
