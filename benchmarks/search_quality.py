@@ -77,9 +77,7 @@ def study(repository: Path, manifest: Path, split: str) -> dict[str, Any]:
         shutil.copytree(repository, copy, symlinks=True)
         contract = published_contract(copy, "product")
         items = read_catalog(manifest, split)
-        _, dev = split_off(
-            read_catalog(manifest, "train"), recipe(contract.profile).dev_share, product_of
-        )
+        _, dev = split_off(read_catalog(manifest, "train"), recipe(contract.profile).dev_share, product_of)
         with own_server(copy, contract, default_location()) as server:
             publisher = IndexPublisher(copy, contract, DEFINITION, server.grpc_url)
             return {

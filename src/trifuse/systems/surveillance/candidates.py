@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _OF_A_PERSON, _UPRIGHT = 0.55, 1.5
 # Light and noise leave crumbs, things fill at least this share of their box.
 _FILLED = 0.4
-# A piece of a person is larger than this share, two together are about as tall.
+# The larger of two pieces of a person is at least this share of him, and both are about as tall as he is.
 _PIECE, _WHOLE = 0.35, (0.6, 1.2)
 
 
@@ -43,7 +43,10 @@ def may_be_part_of_person(box: Box, others: Iterable[Box], perspective: Perspect
     People whose clothes have the colour of what is behind them fall into such pieces.
     """
     height = perspective.typical_height(box.y1)
-    return height is not None and any(_make_person(box, other, height) for other in others)
+    if height is None:
+        return False
+    pieces = (other for other in others if not perspective.is_whole(other))
+    return any(_make_person(box, piece, height) for piece in pieces)
 
 
 def _make_person(one: Box, other: Box, height: float) -> bool:

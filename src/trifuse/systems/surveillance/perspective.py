@@ -21,7 +21,7 @@ _LEAST_SIZES, _FOOT_RANGE_SHARE, _TALL_PERCENTILE = 5, 0.15, 75
 _FORESHORTENING, _FORESHORTENINGS = 0.4, (0.2, 0.8)
 _LEAST_FITTED, _LEAST_SPREAD_SHARE, _LEAST_CORRELATION = 40, 0.05, 0.7
 # A person of whom less than this share is seen may stand lower than what is seen of him.
-_SEEN_SHARE, _SLACK_PX = 0.6, 2
+_SEEN_SHARE, _WHOLE_SHARE, _SLACK_PX = 0.6, 0.8, 2
 
 
 class Perspective:
@@ -50,6 +50,11 @@ class Perspective:
             self._heights[foot_y] = float(np.percentile(near, _TALL_PERCENTILE)) if known else None
         return self._heights[foot_y]
 
+    def is_whole(self, person: Box) -> bool:
+        """Whether somebody is about as tall as people are whose feet are there, so that no more is hidden."""
+        height = self.typical_height(person.y1)
+        return height is not None and person.height >= _WHOLE_SHARE * height
+
     def distance(self, place: Box, person: Box) -> float:
         """Say how far a person is from a thing on the floor, in pixels across the picture at the thing.
 
@@ -57,7 +62,8 @@ class Perspective:
         """
         across = max(person.x0 - place.x1, place.x0 - person.x1, 0)
         height = self.typical_height(place.y1) or 0.0
-        lowest = person.y0 + height if person.height < _SEEN_SHARE * height else person.y1
+        hidden = person.height < _SEEN_SHARE * height and not self.is_whole(person)
+        lowest = person.y0 + height if hidden else person.y1
         down = max(person.y1 - place.y1, place.y1 - lowest, 0.0)
         return math.hypot(across, max(down - _SLACK_PX, 0.0) / self._foreshortening(place.y1))
 

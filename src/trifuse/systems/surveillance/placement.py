@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _MARGIN_PX = 5
 # What correlates so much is the same, if it has enough pixels and varies by enough levels to tell.
 _SAME_THINGS, _SAME_TEXTURE, _LEAST_PIXELS, _LEAST_LEVELS = 0.8, 0.6, 30, 1.5
+_FIT = 1.7
 _OUTSIDE_SHARE = 0.5
 _HALF, _BLUR_PX = 0.5, 2
 
@@ -79,7 +80,11 @@ def _same_content(mask: Mask, now: NDArray[np.float32], before: NDArray[np.float
     if _correlation(now[whole], before[whole]) > _SAME_THINGS:
         return True
     fine_now, fine_before = (patch - cv2.blur(patch, (5, 5)) for patch in (now, before))
-    return _correlation(fine_now[inside], fine_before[inside]) > _SAME_TEXTURE
+    one, other = fine_now[inside], fine_before[inside]
+    # Light scales detail as it scales everything; a seam that happens to lie on a joint does not fit.
+    gain = now[inside].mean() / max(before[inside].mean(), 1.0) if len(one) else 1.0
+    fits = bool(len(one)) and 1 / _FIT < gain * other.std() / max(one.std(), 1e-6) < _FIT
+    return fits and _correlation(one, other) > _SAME_TEXTURE
 
 
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

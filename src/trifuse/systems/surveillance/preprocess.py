@@ -71,7 +71,6 @@ class Preprocessor:
             raise _located(error, name, index, batch) from error
         return Window(given.get("frames", found.frames), pcm, text, scene)
 
-
     def _decode(self, file: bytes) -> Window:
         duration_s, window_s = probe(file), self._video.window_s
         if duration_s > _LONGEST_CLIP * window_s:

@@ -131,7 +131,8 @@ class WatchedObject:
         if visit_s >= settings.visit_s * (_SURE if self.left else 1):
             self.attended_s = time_s
         alone = time_s - self.attended_s >= settings.dwell_s
-        certain = visit_s < _PASSING_S and not self._missing_s and self._is_object()
+        seen = not self._missing_s and not self._hidden_s
+        certain = seen and visit_s < _PASSING_S and self._is_object()
         self.left = alone and (self.left or certain)
 
     def _is_object(self) -> bool:
