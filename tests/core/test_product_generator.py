@@ -225,6 +225,6 @@ def test_the_script_reports_what_is_wrong_with_its_arguments(tmp_path):
 def test_a_catalogue_that_someone_else_made_is_kept(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.jsonl"
     manifest.write_text('{"id": "mine", "path": "a.jpg", "split": "train"}\n')
-    with pytest.raises(ConfigurationError, match="holds another catalogue"):
+    with pytest.raises(ConfigurationError, match="holds other data"):
         generate(tmp_path, items=2, seed=0, workers=1)
     assert "mine" in manifest.read_text()

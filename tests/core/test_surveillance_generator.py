@@ -15,6 +15,7 @@ from trifuse.catalog import read_catalog
 from trifuse.errors import ConfigurationError
 from trifuse.preprocessing.audio import AudioSettings
 from trifuse.preprocessing.video import VideoSettings
+from trifuse.synthesis.soundtrack import Microphone, Sound, record
 from trifuse.systems.surveillance.contract import EVENTS, contract
 from trifuse.systems.surveillance.footage.clips import Clip
 from trifuse.systems.surveillance.footage.recordings import Plan, stage_recording
@@ -22,7 +23,6 @@ from trifuse.systems.surveillance.footage.sources import ClipSource, TakeSource,
 from trifuse.systems.surveillance.footage.takes import stage_take, take_rows
 from trifuse.systems.surveillance.generator import generate, write_recordings
 from trifuse.systems.surveillance.manifest import read_window
-from trifuse.systems.surveillance.rendering.soundtrack import Microphone, Sound, record
 from trifuse.systems.surveillance.scenario import incidents, pastimes
 from trifuse.systems.surveillance.scenario.lines import LANGUAGES, Writer, split_of
 from trifuse.systems.surveillance.scenario.stage import Stage, find_setting
@@ -284,7 +284,7 @@ def test_incidents_that_do_not_fit_are_refused(tmp_path):
 def test_lists_that_someone_else_made_are_kept(tmp_path):
     for name in ("manifest.jsonl", "recordings.jsonl"):
         (tmp_path / name).write_text('{"id": "mine", "path": "a.mp4", "split": "train"}\n')
-    with pytest.raises(ConfigurationError, match="holds other recordings"):
+    with pytest.raises(ConfigurationError, match="holds other data"):
         generate(tmp_path, items=2, seed=0, workers=1)
-    with pytest.raises(ConfigurationError, match="holds other recordings"):
+    with pytest.raises(ConfigurationError, match="holds other data"):
         write_recordings(tmp_path, minutes=0.5, incidents=0, seed=0)

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import itertools
-import json
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-from rich.console import Console
-from rich.progress import track
 
 from trifuse.artifacts import write_file
 from trifuse.catalog import MANIFEST_NAME
 from trifuse.errors import ConfigurationError
+from trifuse.synthesis.production import json_lines, make_all, refuse_foreign, remove_unfinished
 from trifuse.systems.product import shoppers
 from trifuse.systems.product.catalogue import Product, products
 from trifuse.systems.product.rendering.photo import encode, render
 from trifuse.systems.product.titles import CATEGORIES, COLOURS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 DEFAULT_ITEMS = 2400
@@ -73,32 +67,17 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
         )
     photos = list(itertools.islice(_photos(seed), items))
     manifest = output / MANIFEST_NAME
-    _refuse_foreign(manifest)
+    refuse_foreign(manifest, "id", _Photo(next(iter(products(seed=0))), view=0).id)
     manifest.unlink(missing_ok=True)
     (output / shoppers.FILE_NAME).unlink(missing_ok=True)
-    _remove_unfinished(output / "images")
+    remove_unfinished(output / "images", ("jpg",))
     missing = [photo for photo in photos if not _is_made(output / photo.path, seed)]
     if missing:
-        _take_all(output, missing, seed, workers or len(os.sched_getaffinity(0)))
-    rows = (json.dumps(_row(photo), ensure_ascii=False) for photo in photos)
-    write_file(manifest, "\n".join(rows) + "\n")
+        make_all(partial(_take, output, seed), missing, "Taking product photos", workers, _PHOTOS_PER_TASK)
+    write_file(manifest, json_lines(map(_row, photos)))
     sold = len({photo.product_id for photo in photos})
     shoppers.write_transactions(manifest, users=_SHOPPERS_PER_PRODUCT * sold, seed=seed)
     return manifest
-
-
-def _refuse_foreign(manifest: Path) -> None:
-    """Keep a catalogue that someone else made: the generator's own starts with its first photo."""
-    first = _Photo(next(iter(products(seed=0))), view=0).id
-    if (
-        manifest.is_file()
-        and json.loads(manifest.open(encoding="utf-8").readline() or "{}").get("id") != first
-    ):
-        raise ConfigurationError(
-            "the folder holds another catalogue",
-            got=manifest,
-            hint="Generate into another folder with --output",
-        )
 
 
 def _photos(seed: int) -> Iterator[_Photo]:
@@ -127,19 +106,6 @@ def _row(photo: _Photo) -> dict[str, str | float | bool]:
     }
 
 
-def _take_all(output: Path, photos: list[_Photo], seed: int, workers: int) -> None:
-    take = partial(_take, output, seed)
-    workers = min(workers, -(-len(photos) // _PHOTOS_PER_TASK))
-    with ExitStack() as stack:
-        done: Iterable[None] = map(take, photos)
-        if workers > 1:
-            # Spawned, not forked: a fork would copy the locks of threads that the caller may run.
-            pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-            done = stack.enter_context(pool).map(take, photos, chunksize=_PHOTOS_PER_TASK)
-        for _ in track(done, "Taking product photos", total=len(photos), console=Console(stderr=True)):
-            pass
-
-
 def _take(output: Path, seed: int, photo: _Photo) -> None:
     make = np.random.default_rng([seed, photo.product.index, _MAKE_STREAM])
     take = np.random.default_rng([seed, photo.product.index, _TAKE_STREAM, photo.view])
@@ -157,9 +123,3 @@ def _is_made(path: Path, seed: int) -> bool:
             return bool(image.info.get("comment") == _stamp(seed).encode())
     except (FileNotFoundError, UnidentifiedImageError):
         return False
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """Remove what a killed run was about to write; `write_file` gives such files a leading dot."""
-    for leftover in folder.glob(".*.jpg.*"):
-        leftover.unlink()

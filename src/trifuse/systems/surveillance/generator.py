@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import json
-import multiprocessing
-import os
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from rich.console import Console
-from rich.progress import track
+from typing import TYPE_CHECKING
 
 from trifuse.artifacts import write_file
 from trifuse.catalog import MANIFEST_NAME
 from trifuse.errors import ConfigurationError
+from trifuse.synthesis.movie import has_stamp
+from trifuse.synthesis.production import json_lines, make_all, refuse_foreign, remove_unfinished
 from trifuse.systems.surveillance.footage import recordings
 from trifuse.systems.surveillance.footage.clips import Clip, film_clip
 from trifuse.systems.surveillance.footage.sources import CLIPS_PER_SOURCE, ClipSource, TakeSource, sources
 from trifuse.systems.surveillance.footage.takes import WINDOWS_PER_TAKE, film_take, take_path, take_rows
-from trifuse.systems.surveillance.rendering.movie import has_stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 DEFAULT_ITEMS = 2000
@@ -32,6 +25,7 @@ RECORDINGS_NAME = "recordings.jsonl"
 
 # Counts changes of what is recorded: files of another revision are made again.
 _REVISION = 1
+_SUFFIXES = ("mp4", "srt", "vtt")
 
 
 def generate(output: Path, *, items: int, seed: int, workers: int | None = None) -> Path:
@@ -49,11 +43,12 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
         )
     manifest = output / MANIFEST_NAME
     chosen = list(_take(items))
-    _refuse_foreign(manifest, first=_rows(chosen[0], seed)[0]["path"])
+    refuse_foreign(manifest, "path", _rows(chosen[0], seed)[0]["path"])
     manifest.unlink(missing_ok=True)
-    _make_all(partial(_record, output, seed), chosen, output, "Recording clips", workers)
+    remove_unfinished(output, _SUFFIXES)
+    make_all(partial(_record, output, seed), chosen, "Recording clips", workers)
     rows = itertools.islice(itertools.chain.from_iterable(_rows(source, seed) for source in chosen), items)
-    write_file(manifest, _json_lines(rows))
+    write_file(manifest, json_lines(rows))
     return manifest
 
 
@@ -66,24 +61,12 @@ def write_recordings(output: Path, *, minutes: float, incidents: int, seed: int)
     """
     plans = recordings.plan(minutes, incidents, seed)
     listing = output / RECORDINGS_NAME
-    _refuse_foreign(listing, first=plans[0].path)
+    refuse_foreign(listing, "path", plans[0].path)
     listing.unlink(missing_ok=True)
-    _make_all(partial(_record_long, output, seed), plans, output, "Recording long files", None)
-    write_file(listing, _json_lines(recordings.row(plan, seed) for plan in plans))
+    remove_unfinished(output, _SUFFIXES)
+    make_all(partial(_record_long, output, seed), plans, "Recording long files")
+    write_file(listing, json_lines(recordings.row(plan, seed) for plan in plans))
     return listing
-
-
-def _refuse_foreign(manifest: Path, first: object) -> None:
-    """Keep a list that someone else made: the generator's own starts with its first file."""
-    if not manifest.is_file():
-        return
-    line = manifest.open(encoding="utf-8").readline()
-    if json.loads(line or "{}").get("path") != first:
-        raise ConfigurationError(
-            "the folder holds other recordings",
-            got=manifest,
-            hint="Generate into another folder with --output",
-        )
 
 
 def _take(items: int) -> Iterator[ClipSource | TakeSource]:
@@ -124,29 +107,3 @@ def _record_long(output: Path, seed: int, plan: recordings.Plan) -> None:
 
 def _stamp(seed: int) -> str:
     return f"trifuse surveillance recording, revision {_REVISION}, seed {seed}"
-
-
-def _make_all(
-    make: Callable[[Any], None], jobs: Sequence[object], output: Path, title: str, workers: int | None
-) -> None:
-    _remove_unfinished(output)
-    workers = min(workers or len(os.sched_getaffinity(0)), len(jobs))
-    with ExitStack() as stack:
-        done: Iterable[None] = map(make, jobs)
-        if workers > 1:
-            # Spawned, not forked: a fork would copy the locks of threads that the caller may run.
-            pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-            done = stack.enter_context(pool).map(make, jobs)
-        for _ in track(done, title, total=len(jobs), console=Console(stderr=True)):
-            pass
-
-
-def _remove_unfinished(output: Path) -> None:
-    """Remove what a killed run was about to write; `write_file` gives such files a leading dot."""
-    for suffix in ("mp4", "srt", "vtt"):
-        for leftover in output.glob(f"*/.*.{suffix}.*"):
-            leftover.unlink()
-
-
-def _json_lines(rows: Iterable[dict[str, object]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

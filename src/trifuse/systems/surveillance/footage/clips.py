@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.rendering.movie import Movie, write_movie, write_subtitles
-from trifuse.systems.surveillance.rendering.soundtrack import record
+from trifuse.synthesis.movie import Movie, write_movie, write_subtitles
+from trifuse.synthesis.soundtrack import record
 from trifuse.systems.surveillance.scenario.atmosphere import add_sound, add_talk
 from trifuse.systems.surveillance.scenario.choreography import pass_by
 from trifuse.systems.surveillance.scenario.pastimes import nothing

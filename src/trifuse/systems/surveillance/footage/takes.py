@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.rendering.movie import Movie, write_movie
-from trifuse.systems.surveillance.rendering.soundtrack import record
+from trifuse.synthesis.movie import Movie, write_movie
+from trifuse.synthesis.soundtrack import record
 from trifuse.systems.surveillance.scenario import luggage
 from trifuse.systems.surveillance.scenario.atmosphere import fill
 from trifuse.systems.surveillance.scenario.stage import Stage, find_setting

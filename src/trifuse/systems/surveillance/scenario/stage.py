@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trifuse.synthesis.movie import Line
+from trifuse.synthesis.soundtrack import Microphone, Sound
 from trifuse.systems.surveillance.rendering.actors import Actor
 from trifuse.systems.surveillance.rendering.camera import mount
 from trifuse.systems.surveillance.rendering.film import load_film
-from trifuse.systems.surveillance.rendering.movie import Line
 from trifuse.systems.surveillance.rendering.places import PLACES, build_place
 from trifuse.systems.surveillance.rendering.shot import Prop, Scene
-from trifuse.systems.surveillance.rendering.soundtrack import Microphone, Sound
 from trifuse.systems.surveillance.rendering.wardrobe import person
 from trifuse.systems.surveillance.scenario.lines import LANGUAGES, Writer
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.rendering import noises, voices
-from trifuse.systems.surveillance.rendering.movie import SAMPLE_RATE_HZ
+from trifuse.synthesis import noises, voices
+from trifuse.synthesis.movie import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from trifuse.systems.surveillance.rendering.movie import Samples
+    from trifuse.synthesis.movie import Samples
 
 _SOUNDS: dict[str, Callable[[int, np.random.Generator], Samples]] = {
     "talk": voices.talk,

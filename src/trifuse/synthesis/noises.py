@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.rendering.movie import SAMPLE_RATE_HZ
+from trifuse.synthesis.movie import SAMPLE_RATE_HZ
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.rendering.movie import Samples
+    from trifuse.synthesis.movie import Samples
 
     Curve = NDArray[np.float64]
 
