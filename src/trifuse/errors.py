@@ -31,6 +31,11 @@ class InputError(TrifuseError):
 
     exit_code = 3
 
+    def located(self, name: str, index: int, batch: int) -> InputError:
+        """Say too which input it was, and which item of a batch."""
+        where = f"input '{name}'" + (f", item {index} of {batch}" if batch > 1 else "")
+        return InputError(f"{where}: {self.problem}", got=self.got, expected=self.expected, hint=self.hint)
+
 
 class ConfigurationError(TrifuseError):
     """A recipe, a setting or a name on the command line is wrong."""

@@ -10,7 +10,7 @@ import pytest
 from trifuse.errors import ConfigurationError
 from trifuse.systems.surveillance.calls import Assessment
 from trifuse.systems.surveillance.contract import DECISIONS, EVENTS
-from trifuse.systems.surveillance.scene import LeftObject
+from trifuse.systems.surveillance.scene.analyser import LeftObject
 from trifuse.systems.surveillance.watch.alert_settings import AlertSettings
 from trifuse.systems.surveillance.watch.alerts import AlertLogic
 from trifuse.systems.surveillance.watch.incidents import Alert

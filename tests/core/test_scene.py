@@ -13,11 +13,16 @@ import pytest
 from numpy.typing import NDArray
 
 from trifuse.errors import ConfigurationError, InputError
-from trifuse.systems.surveillance.close_look import CloseLook
-from trifuse.systems.surveillance.perspective import Perspective
-from trifuse.systems.surveillance.regions import Box, Region
-from trifuse.systems.surveillance.scene import SCENE_FEATURES, LeftObject, SceneAnalyser, SceneSettings
-from trifuse.systems.surveillance.watched_object import WatchedObject
+from trifuse.systems.surveillance.scene.analyser import (
+    SCENE_FEATURES,
+    LeftObject,
+    SceneAnalyser,
+    SceneSettings,
+)
+from trifuse.systems.surveillance.scene.close_look import CloseLook
+from trifuse.systems.surveillance.scene.perspective import Perspective
+from trifuse.systems.surveillance.scene.regions import Box, Region
+from trifuse.systems.surveillance.scene.watched_object import WatchedObject
 
 WIDTH, HEIGHT = 640, 360
 DWELL_S = 6.0

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from trifuse.catalog import read_catalog
+from trifuse.catalog_windows import read_window
 from trifuse.errors import ConfigurationError
 from trifuse.preprocessing.audio import AudioSettings
 from trifuse.preprocessing.video import VideoSettings
@@ -22,7 +23,6 @@ from trifuse.systems.surveillance.footage.recordings import Plan, stage_recordin
 from trifuse.systems.surveillance.footage.sources import ClipSource, TakeSource, sources
 from trifuse.systems.surveillance.footage.takes import stage_take, take_rows
 from trifuse.systems.surveillance.generator import generate, write_recordings
-from trifuse.systems.surveillance.manifest import read_window
 from trifuse.systems.surveillance.scenario import incidents, pastimes
 from trifuse.systems.surveillance.scenario.lines import LANGUAGES, Writer, split_of
 from trifuse.systems.surveillance.scenario.stage import Stage, find_setting

@@ -13,7 +13,7 @@ from tests.core.watching import SHAPE, WINDOWS
 from trifuse.errors import ConfigurationError
 from trifuse.preprocessing.recording import read_clip
 from trifuse.systems.surveillance.contract import contract
-from trifuse.systems.surveillance.scene_settings import SceneSettings
+from trifuse.systems.surveillance.scene.settings import SceneSettings
 from trifuse.systems.surveillance.watch.evidence.packets import PacketRing
 from trifuse.systems.surveillance.watch.feed import Feed
 from trifuse.systems.surveillance.watch.media_clock import MediaClock

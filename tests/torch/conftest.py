@@ -7,15 +7,15 @@ import torch
 
 from trifuse import systems
 from trifuse.contracts import SystemContract
-from trifuse.models.bert import BertSize
 from trifuse.stages.chain import Build
 from trifuse.stages.train import TrainOptions, train
 from trifuse.systems.product.generator import generate
 from trifuse.systems.product.model import ProductModel, build_model
+from trifuse.training.recipe import BertRecipe
 
 ARCHITECTURE = {
     "image": {"block": "bottleneck", "depths": (1, 1, 1, 1), "width": 8},
-    "text": BertSize(layers=1, hidden=32, heads=2, feed_forward=64, vocab_size=200).config(),
+    "text": BertRecipe(layers=1, hidden=32, heads=2, feed_forward=64).config(200),
     "fusion": {"width": 256, "heads": 8, "feed_forward": 512},
 }
 

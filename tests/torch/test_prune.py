@@ -15,12 +15,12 @@ from trifuse.contracts import SystemContract
 from trifuse.export.cost import cost
 from trifuse.export.parity import largest_difference
 from trifuse.export.to_onnx import export_part
-from trifuse.models.bert import BertSize
 from trifuse.systems.product.model import ProductModel, build_model, export_cases, prunables
+from trifuse.training.recipe import BertRecipe
 
 ARCHITECTURE = {
     "image": {"block": "bottleneck", "depths": (1, 2, 1, 1), "width": 32},
-    "text": BertSize(layers=2, hidden=64, heads=4, feed_forward=128, vocab_size=200).config(),
+    "text": BertRecipe(layers=2, hidden=64, heads=4, feed_forward=128).config(200),
     "fusion": {"width": 128, "heads": 4, "feed_forward": 256},
 }
 HEAD = 16

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from trifuse.compression.lstm import prune_lstm
 from trifuse.compression.rebuild import load_resized
 from trifuse.errors import ArtifactError
-from trifuse.models.bert import BertSize, build_bert
+from trifuse.models.bert import build_bert
 from trifuse.models.resnet import ResNet, ResNetSize
+from trifuse.training.recipe import BertRecipe
 
 PIXELS = torch.randn(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
 IDS = torch.tensor([[2, 9, 4, 7, 3], [2, 5, 3, 0, 0]])
@@ -47,7 +48,7 @@ def _pruned_resnet() -> ResNet:
 
 
 def _bert() -> nn.Module:
-    return build_bert(BertSize(layers=2, hidden=32, heads=4, feed_forward=64, vocab_size=20).config()).eval()
+    return build_bert(BertRecipe(layers=2, hidden=32, heads=4, feed_forward=64).config(20)).eval()
 
 
 def _pruned_bert() -> nn.Module:

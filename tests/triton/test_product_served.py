@@ -19,12 +19,11 @@ from trifuse.client import AsyncTritonClient, TritonClient
 from trifuse.client.encoding import bytes_tensor
 from trifuse.contracts import SystemContract
 from trifuse.preprocessing.image import ImageSettings
-from trifuse.preprocessing.text import TextEncoder
+from trifuse.preprocessing.text import TOKENIZER, TextEncoder
 from trifuse.serving.embedded import EmbeddedTriton
 from trifuse.systems.product.client import AsyncProductClient, Match, Product, ProductClient
 from trifuse.systems.product.data import load_data
 from trifuse.systems.product.evaluation import pixels
-from trifuse.systems.product.preprocess import TOKENIZER
 
 CONTRACT: SystemContract = systems.contract("product", "smoke")
 COUNT = 50

@@ -20,16 +20,15 @@ from trifuse.catalog import Item, read_catalog
 from trifuse.client import AsyncTritonClient, TritonClient
 from trifuse.client.encoding import bytes_tensor
 from trifuse.errors import InputError
-from trifuse.preprocessing.text import TextEncoder
+from trifuse.preprocessing.text import TOKENIZER, TextEncoder
 from trifuse.serving.canary import run_canaries
 from trifuse.serving.embedded import EmbeddedTriton, free_ports
 from trifuse.systems.surveillance.client import AsyncSurveillanceClient, SurveillanceClient, Window
 from trifuse.systems.surveillance.contract import EVENTS, SCENE_DIM
-from trifuse.systems.surveillance.data import EncodedWindows
-from trifuse.systems.surveillance.evaluation import pixels_of
-from trifuse.systems.surveillance.preprocess import TOKENIZER
+from trifuse.systems.surveillance.data import load_clips
 from trifuse.systems.surveillance.served_quality import read_windows
-from trifuse.systems.surveillance.training import loader
+from trifuse.training.clips.bench import loader
+from trifuse.training.clips.evaluation import pixels_of
 
 CONTRACT = systems.contract("surveillance", "smoke")
 ITEMS = 48
@@ -95,9 +94,9 @@ def test_training_and_serving_see_the_same(
     """Frames and ids to the bit; MFCC within what two versions of numpy differ by."""
     tokenizer = artifacts / "surveillance" / "train" / "assets" / TOKENIZER
     encode = TextEncoder.load(tokenizer, cast("Sequence[int]", CONTRACT.settings["text_lengths"]))
-    loaded = loader(CONTRACT).load(read_catalog(manifest), manifest)
-    training = EncodedWindows.of(loaded, encode)
-    pixels = pixels_of(loaded.frames, loader(CONTRACT).video).numpy()
+    history_s = cast("float", CONTRACT.settings["scene_history_s"])
+    loaded = load_clips(read_catalog(manifest), manifest, loader(CONTRACT), encode, history_s)
+    pixels = pixels_of(loaded.decoded.frames, loader(CONTRACT).video).numpy()
     for index, window in enumerate(windows):
         parts = {
             "frames": window.frames,
@@ -108,12 +107,12 @@ def test_training_and_serving_see_the_same(
         inputs = {name: value[None] for name, value in parts.items() if value is not None}
         served = triton.infer("surveillance_preprocess", inputs)
         np.testing.assert_array_equal(served["pixel_values"][0], pixels[index])
-        np.testing.assert_array_equal(served["mfcc_lengths"][0], loaded.lengths[index].numpy())
-        np.testing.assert_allclose(served["mfcc"][0], loaded.mfcc[index].numpy(), atol=1e-3)
-        np.testing.assert_array_equal(served["evidence"][0], loaded.evidence[index].numpy())
+        np.testing.assert_array_equal(served["mfcc_lengths"][0], loaded.decoded.lengths[index].numpy())
+        np.testing.assert_allclose(served["mfcc"][0], loaded.decoded.mfcc[index].numpy(), atol=1e-3)
+        np.testing.assert_array_equal(served["evidence"][0], loaded.extras["evidence"][index].numpy())
         np.testing.assert_array_equal(served["present"][0], loaded.present[index].numpy())
         length = int(served["attention_mask"][0].sum())
-        np.testing.assert_array_equal(served["input_ids"][0][:length], training.input_ids[index][:length])
+        np.testing.assert_array_equal(served["input_ids"][0][:length], loaded.input_ids[index][:length])
 
 
 def whole_files(manifest: Path) -> list[Item]:

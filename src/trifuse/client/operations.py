@@ -7,7 +7,7 @@ Each operation is a generator: it yields the calls to make and receives their an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from trifuse.client.encoding import Answer, decode, encode
 from trifuse.client.metadata import ModelMetadata, find_mismatch
@@ -33,6 +33,14 @@ class Call:
     method: str
     arguments: tuple[object, ...] = ()
     options: dict[str, Any] = field(default_factory=dict)
+
+
+class Request(NamedTuple):
+    """One inference that a system's operation asks for."""
+
+    model: str
+    inputs: dict[str, NDArray[Any]]
+    outputs: tuple[str, ...]
 
 
 def drive(steps: Generator[CallT, AnswerT, ResultT], perform: Callable[[CallT], AnswerT]) -> ResultT:

@@ -12,33 +12,12 @@ from typing import TYPE_CHECKING, Any, cast
 from trifuse.errors import ArtifactError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tokenizers import Tokenizer
     from torch import nn
 
-
-@dataclass(frozen=True)
-class BertSize:
-    """Layers, width, heads, feed-forward width and vocabulary of a BERT (base: 12, 768, 12, 3072, 30522)."""
-
-    layers: int
-    hidden: int
-    heads: int
-    feed_forward: int
-    vocab_size: int
-
-    def config(self) -> dict[str, Any]:
-        """Express the size as settings of transformers' BertConfig."""
-        return {
-            "vocab_size": self.vocab_size,
-            "hidden_size": self.hidden,
-            "num_hidden_layers": self.layers,
-            "num_attention_heads": self.heads,
-            "intermediate_size": self.feed_forward,
-            "hidden_dropout_prob": 0.0,
-            "attention_probs_dropout_prob": 0.0,
-        }
+    from trifuse.training.recipe import BertRecipe
 
 
 def build_bert(config: Mapping[str, Any]) -> nn.Module:
@@ -80,6 +59,30 @@ def load_bert(source: str) -> tuple[nn.Module, dict[str, Any], Tokenizer]:
     config = model.config
     sizes = {"vocab_size": config.vocab_size, "hidden_size": config.hidden_size}
     return cast("nn.Module", model), config.to_diff_dict() | sizes, tokenizer.backend_tokenizer
+
+
+@dataclass(frozen=True)
+class StartingBert:
+    """A BERT before training: its settings and its tokenizer, and its weights if it is pretrained."""
+
+    config: dict[str, Any]
+    tokenizer: Tokenizer
+    model: nn.Module | None = None
+
+
+def start_bert(
+    recipe: BertRecipe, checkpoint: str | None, vocabulary: Callable[[], Tokenizer]
+) -> StartingBert:
+    """Start from a checkpoint, from what the recipe names, or from nothing with the vocabulary made for it.
+
+    Raises ArtifactError.
+    """
+    source = checkpoint or recipe.pretrained
+    if source:
+        model, config, tokenizer = load_bert(source)
+        return StartingBert(config, tokenizer, model)
+    tokenizer = vocabulary()
+    return StartingBert(recipe.config(tokenizer.get_vocab_size()), tokenizer)
 
 
 def attention_heads(bert: nn.Module) -> dict[nn.Module, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +58,13 @@ class ModalityFusion(nn.Module):
             states = layer(states, src_key_padding_mask=padding)
         fused: Tensor = self.norm(states[:, 0])
         return fused
+
+    def residual_writers(self) -> list[nn.Module]:
+        """List the layers that write into the residual stream, whose width pruning must not change."""
+        layers: list[Any] = list(self.layers)
+        written = [(layer.self_attn, layer.self_attn.out_proj, layer.linear2) for layer in layers]
+        project = [self.project] if isinstance(self.project, nn.Linear) else []
+        return [*project, *(part for parts in written for part in parts)]
 
 
 def _layer(width: int, heads: int, feed_forward: int) -> nn.Module:

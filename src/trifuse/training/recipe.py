@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -55,3 +56,15 @@ class BertRecipe:
     feed_forward: int
     vocab_size: int = 0
     pretrained: str | None = None
+
+    def config(self, vocab_size: int) -> dict[str, Any]:
+        """Express the sizes as settings of transformers' BertConfig, for a vocabulary of that size."""
+        return {
+            "vocab_size": vocab_size,
+            "hidden_size": self.hidden,
+            "num_hidden_layers": self.layers,
+            "num_attention_heads": self.heads,
+            "intermediate_size": self.feed_forward,
+            "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        }

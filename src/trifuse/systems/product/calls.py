@@ -12,6 +12,7 @@ import numpy as np
 
 from trifuse.client.batching import batches
 from trifuse.client.encoding import bytes_tensor, file_bytes, text_bytes
+from trifuse.client.operations import Request
 from trifuse.errors import InputError
 from trifuse.retrieval.recommender import POPULAR
 from trifuse.systems import PROFILES, contract
@@ -95,14 +96,6 @@ class Described(NamedTuple):
     vectors: NDArray[np.float32]
     image_tokens: NDArray[np.float32]
     versions: set[int]
-
-
-class Request(NamedTuple):
-    """One call of a model."""
-
-    model: str
-    inputs: dict[str, NDArray[np.object_]]
-    outputs: tuple[str, ...]
 
 
 def match(pairs: Iterable[tuple[Photo, str]]) -> Generator[Request, Answer, list[Match]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trifuse.client import Answer, AsyncTritonClient, TritonClient
+    from trifuse.client.operations import Request
 
 __all__ = ["AsyncProductClient", "Hit", "Match", "Product", "ProductClient", "Recommended", "canary_inputs"]
 
@@ -84,7 +85,7 @@ class ProductClient:
         """
         return drive(calls.recommend(history, filters, options), self._infer)
 
-    def _infer(self, request: calls.Request) -> Answer:
+    def _infer(self, request: Request) -> Answer:
         return self._client.infer(*request)
 
 
@@ -141,7 +142,7 @@ class AsyncProductClient:
         """Recommend as `ProductClient.recommend` does."""
         return await drive_asynchronous(calls.recommend(history, filters, options), self._infer)
 
-    async def _infer(self, request: calls.Request) -> Answer:
+    async def _infer(self, request: Request) -> Answer:
         return await self._client.infer(*request)
 
 

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trifuse.compression.prune import Prunable
+from trifuse.export import cases
+from trifuse.export.cases import BATCHES
 from trifuse.models.bert import attention_heads, build_bert, residual_writers
 from trifuse.models.cross_attention import CrossModalAttention
 from trifuse.models.resnet import ResNet, ResNetSize
@@ -18,7 +20,7 @@ from trifuse.systems.product.contract import EMBEDDING_DIM
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from trifuse.contracts import SystemContract, TensorSpec
+    from trifuse.contracts import SystemContract
 
 
 class ImageEncoder(nn.Module):
@@ -134,14 +136,20 @@ def build_model(contract: SystemContract, architecture: Mapping[str, Any]) -> Pr
 
 
 def export_cases(
-    contract: SystemContract, part: str, architecture: Mapping[str, Any], batches: Sequence[int] = (2, 1, 5)
+    contract: SystemContract, part: str, architecture: Mapping[str, Any], batches: Sequence[int] = BATCHES
 ) -> Iterator[dict[str, Tensor]]:
     """Yield inputs of a part over batch sizes and text lengths, to export with (the first) and to compare."""
-    generator = torch.Generator().manual_seed(0)
-    vocab_size = architecture["text"]["vocab_size"]
-    for batch in batches:
-        for length in cast("tuple[int, ...]", contract.settings["text_lengths"]):
-            yield _example(contract.model(part).inputs, batch, length, vocab_size, generator)
+    return cases.export_cases(contract, part, architecture, batches, _special)
+
+
+def _special(example: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    mask = example["attention_mask"]
+    found = {"image_present": torch.ones(len(mask), 1), "text_present": mask[:, -1:].float()}
+    if "image_tokens" in example:
+        # A number of patches that differs from the number of words keeps the two axes apart in the export.
+        tokens = example["image_tokens"]
+        found["image_tokens"] = torch.cat([tokens, tokens[:, :1].flip(2)], dim=1)
+    return found
 
 
 def prunables(
@@ -174,23 +182,3 @@ def prunables(
         )
         for name, kept in keep.items()
     ]
-
-
-def _example(
-    specs: tuple[TensorSpec, ...], batch: int, length: int, vocab_size: int, generator: torch.Generator
-) -> dict[str, Tensor]:
-    mask = torch.ones(batch, length, dtype=torch.int64)
-    mask[1::2, length // 2 :] = 0
-    known = {
-        "input_ids": torch.randint(0, vocab_size, (batch, length), generator=generator) * mask,
-        "attention_mask": mask,
-        "image_present": torch.ones(batch, 1),
-        "text_present": mask[:, -1:].float(),
-    }
-    example = {}
-    for spec in specs:
-        # A number of patches that differs from the number of words keeps the two axes apart in the export.
-        varying = length + 1 if spec.name == "image_tokens" else length
-        dims = [varying if dim == -1 else dim for dim in spec.dims]
-        example[spec.name] = known.get(spec.name, torch.randn(batch, *dims, generator=generator))
-    return example

@@ -8,7 +8,7 @@ import numpy as np
 
 from trifuse.errors import InputError
 from trifuse.preprocessing.image import ImageSettings, preprocess_image
-from trifuse.preprocessing.text import TextEncoder, decode_text
+from trifuse.preprocessing.text import TOKENIZER, TextEncoder, decode_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trifuse.contracts import SystemContract
-
-TOKENIZER = "tokenizer.json"
 
 
 class Preprocessor:
@@ -55,7 +53,7 @@ class Preprocessor:
             try:
                 pixels[index] = preprocess_image(data, self._image)
             except InputError as error:
-                raise _located(error, "image", index, batch) from error
+                raise error.located("image", index, batch) from error
         return pixels
 
     def _tokens(
@@ -68,10 +66,5 @@ class Preprocessor:
             try:
                 decoded.append(decode_text(data, self._max_text_bytes))
             except InputError as error:
-                raise _located(error, "text", index, batch) from error
+                raise error.located("text", index, batch) from error
         return self._text(decoded)
-
-
-def _located(error: InputError, name: str, index: int, batch: int) -> InputError:
-    where = f"input '{name}'" + (f", item {index} of {batch}" if batch > 1 else "")
-    return InputError(f"{where}: {error.problem}", got=error.got, expected=error.expected, hint=error.hint)

@@ -14,15 +14,14 @@ from tokenizers import Tokenizer
 from trifuse.artifacts import digest
 from trifuse.catalog import Item, read_catalog, split_off
 from trifuse.errors import ArtifactError, ConfigurationError
-from trifuse.models.bert import BertSize, load_bert
+from trifuse.models.bert import start_bert
 from trifuse.models.resnet import ResNetSize, size_of
 from trifuse.models.torchvision_weights import load_backbone, load_weights
 from trifuse.preprocessing.image import ImageSettings
-from trifuse.preprocessing.text import TextEncoder, train_wordpiece
+from trifuse.preprocessing.text import TOKENIZER, TextEncoder, train_wordpiece
 from trifuse.systems.product.data import ProductData, load_data
 from trifuse.systems.product.evaluation import Parts, embed, match_scores, pixels
 from trifuse.systems.product.model import ProductModel, build_model
-from trifuse.systems.product.preprocess import TOKENIZER
 from trifuse.systems.product.quality import LANGUAGES, product_of, retrieval
 from trifuse.systems.product.task import ProductTask
 from trifuse.systems.product.teacher import CachedTeacher, LiveTeacher, Teacher, cache_answers
@@ -56,7 +55,7 @@ def digest_data(manifest: Path) -> str:
 def architecture(recipe: ProductRecipe, member: ModelRecipe) -> dict[str, Any]:
     """Describe a model as the recipe sizes it, for `build_model`; a pretrained one may differ."""
     size = ResNetSize(member.image.block, member.image.depths, member.image.width)
-    return _architecture(size, _bert_size(member, recipe.teacher.text.vocab_size).config(), member)
+    return _architecture(size, member.text.config(recipe.teacher.text.vocab_size), member)
 
 
 def new_model(
@@ -84,20 +83,19 @@ def new_model(
         if weights
         else ResNetSize(member.image.block, member.image.depths, member.image.width)
     )
-    text_source = backbones.get("text_encoder", member.text.pretrained)
-    if text_source:
-        bert, config, tokenizer = load_bert(text_source)
-    else:
-        bert, tokenizer = None, _vocabulary(assets, train, member.text.vocab_size)
-        config = _bert_size(member, tokenizer.get_vocab_size()).config()
-    sizes = _architecture(size, config, member)
+    bert = start_bert(
+        member.text,
+        backbones.get("text_encoder"),
+        lambda: _vocabulary(assets, train, member.text.vocab_size),
+    )
+    sizes = _architecture(size, bert.config, member)
     model = build_model(contract, sizes)
     if weights:
         load_backbone(model.image_encoder.backbone, weights)
-    if bert:
-        model.text_encoder.backbone.load_state_dict(bert.state_dict())
+    if bert.model:
+        model.text_encoder.backbone.load_state_dict(bert.model.state_dict())
     model = model.to(memory_format=torch.channels_last)
-    return NewModel(model, sizes, {TOKENIZER: tokenizer.to_str(pretty=True)})
+    return NewModel(model, sizes, {TOKENIZER: bert.tokenizer.to_str(pretty=True)})
 
 
 def _check_sizes(train: list[Item], dev: list[Item]) -> None:
@@ -118,11 +116,6 @@ def _vocabulary(assets: Mapping[str, str] | None, train: list[Item], size: int) 
 
 def _architecture(size: ResNetSize, bert: Mapping[str, Any], member: ModelRecipe) -> dict[str, Any]:
     return {"image": asdict(size), "text": bert, "fusion": asdict(member.fusion)}
-
-
-def _bert_size(member: ModelRecipe, vocab_size: int) -> BertSize:
-    text = member.text
-    return BertSize(text.layers, text.hidden, text.heads, text.feed_forward, vocab_size)
 
 
 class Workbench:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import av
-import numpy as np
-
-from trifuse.client.encoding import bytes_tensor
 from trifuse.client.operations import drive, drive_asynchronous
+from trifuse.client.windows import canary_item
 from trifuse.systems.surveillance import calls
 from trifuse.systems.surveillance.calls import Assessment
 from trifuse.systems.surveillance.window import Window
@@ -19,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from trifuse.client import Answer, AsyncTritonClient, TritonClient
+    from trifuse.client.operations import Request
 
 __all__ = ["Assessment", "AsyncSurveillanceClient", "SurveillanceClient", "Window", "canary_inputs"]
 
@@ -58,7 +56,7 @@ class SurveillanceClient:
         """Assess media files of one window each."""
         return drive(calls.assess_clips(clips, text), self._infer)
 
-    def _infer(self, request: calls.Request) -> Answer:
+    def _infer(self, request: Request) -> Answer:
         return self._client.infer(*request)
 
 
@@ -80,21 +78,10 @@ class AsyncSurveillanceClient:
         """Assess a media file of one window, decoded by the server."""
         return (await drive_asynchronous(calls.assess_clips([clip], text), self._infer))[0]
 
-    async def _infer(self, request: calls.Request) -> Answer:
+    async def _infer(self, request: Request) -> Answer:
         return await self._client.infer(*request)
 
 
 def canary_inputs() -> dict[str, NDArray[np.object_]]:
     """Make one valid item for the inputs of ensembles, to probe a server with."""
-    return {"clip": bytes_tensor([_film()]), "text": bytes_tensor(["请注意 attention please".encode()])}
-
-
-def _film() -> bytes:
-    """Encode two seconds of grey as an MP4 file."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=8, width=64, height=64, pix_fmt="yuv420p")
-        for _ in range(16):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 128, np.uint8))))
-        container.mux(stream.encode())
-    return file.getvalue()
+    return canary_item(2.0, "请注意 attention please")

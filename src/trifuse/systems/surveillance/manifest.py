@@ -1,4 +1,4 @@
-"""Lines of a manifest as windows of recordings, with their labels and scenes."""
+"""Labels, sources and scenes of the windows that a manifest lists."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import track
 
+from trifuse.catalog_windows import end_of, start_of
 from trifuse.errors import ArtifactError
-from trifuse.preprocessing.recording import probe, read_clip
-from trifuse.preprocessing.subtitles import parse_subtitles
 from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS
-from trifuse.systems.surveillance.scene_evidence import evidence_at
-from trifuse.systems.surveillance.window import Window
+from trifuse.systems.surveillance.scene.evidence import evidence_at
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,32 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trifuse.catalog import Item
-    from trifuse.preprocessing.audio import AudioSettings
-    from trifuse.preprocessing.video import VideoSettings
-
-
-def read_window(item: Item, folder: Path, video: VideoSettings, audio: AudioSettings) -> Window:
-    """Decode the window of a line of the manifest in `folder`, without its scene.
-
-    Raises InputError and ArtifactError.
-    """
-    subtitles = item.attributes.get("subtitles")
-    cues = None
-    if subtitles:
-        cues = parse_subtitles((folder / subtitles).read_text(encoding="utf-8-sig"))
-    clip = read_clip(item.path, video, audio, start_s=start_of(item), end_s=end_of(item), cues=cues)
-    return Window(clip.frames, clip.pcm, clip.text)
-
-
-def start_of(item: Item) -> float:
-    """Tell where an item's window begins in its file, in seconds."""
-    return float(item.attributes.get("start_s", 0.0))
-
-
-def end_of(item: Item) -> float:
-    """Tell where an item's window ends in its file, in seconds."""
-    end_s = item.attributes.get("end_s")
-    return probe(item.path) if end_s is None else float(end_s)
 
 
 def label_of(item: Item) -> list[bool]:

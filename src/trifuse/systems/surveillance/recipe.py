@@ -2,77 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from trifuse.compression.recipe import PruningRecipe, QuantizationRecipe
+from trifuse.training.clips.recipe import ClipModelRecipe, ClipRecipe, FusionRecipe, LstmRecipe, R3DRecipe
 from trifuse.training.recipe import BertRecipe, DistillationRecipe, TrainingRecipe
 
 
-@dataclass(frozen=True)
-class R3DRecipe:
-    """Blocks per stage and the first stage's channels; `pretrained` is torchvision's model name."""
-
-    depths: tuple[int, int, int, int]
-    width: int
-    pretrained: str | None = None
-
-
-@dataclass(frozen=True)
-class LstmRecipe:
-    """Hidden units and layers of the LSTM over MFCC frames."""
-
-    hidden: int
-    layers: int = 2
-
-
-@dataclass(frozen=True)
-class FusionRecipe:
-    """Width, heads, feed-forward width and layers of the Transformer encoder."""
-
-    width: int
-    heads: int
-    feed_forward: int
-    layers: int
-
-
-@dataclass(frozen=True)
-class ModelRecipe:
-    """One model of the system, the teacher or the student, and how it is trained."""
-
-    video: R3DRecipe
-    audio: LstmRecipe
-    text: BertRecipe
-    fusion: FusionRecipe
-    training: TrainingRecipe
-
-
-@dataclass(frozen=True)
-class SurveillanceRecipe:
-    """Everything that decides how the surveillance models of a profile come out.
-
-    `modality_dropout` is the chance that a modality which is there is withheld in training; `dev_share` of
-    the training sources chooses and calibrates; `parity_atol` bounds each part's difference between ONNX
-    Runtime and torch.
-    """
-
-    teacher: ModelRecipe
-    student: ModelRecipe
-    distillation: DistillationRecipe
-    pruning: PruningRecipe
-    quantization: QuantizationRecipe
-    modality_dropout: float = 0.3
-    dev_share: float = 0.15
-    parity_atol: dict[str, float] = field(
-        default_factory=lambda: {
-            "video_encoder": 5e-4,
-            "audio_encoder": 2e-4,
-            "text_encoder": 2e-4,
-            "fusion": 1e-5,
-        }
-    )
-
-
-def recipe(profile: str) -> SurveillanceRecipe:
+def recipe(profile: str) -> ClipRecipe:
     """Look up the recipe of a profile (`smoke`, `demo` or `full`)."""
     return _RECIPES[profile]
 
@@ -80,15 +15,15 @@ def recipe(profile: str) -> SurveillanceRecipe:
 # The students of `demo` and `full` are shrunk alike: half of the blocks and at most half of the width for
 # video, half of the LSTM's units, a part of BERT's layers, and one layer of fusion at half of its width.
 _RECIPES = {
-    "smoke": SurveillanceRecipe(
-        teacher=ModelRecipe(
+    "smoke": ClipRecipe(
+        teacher=ClipModelRecipe(
             video=R3DRecipe((1, 1, 1, 1), 8),
             audio=LstmRecipe(16),
             text=BertRecipe(1, 32, 2, 64, vocab_size=400),
             fusion=FusionRecipe(64, 4, 64, 1),
             training=TrainingRecipe(epochs=5, batch_size=8, learning_rate=2e-3),
         ),
-        student=ModelRecipe(
+        student=ClipModelRecipe(
             video=R3DRecipe((1, 1, 1, 1), 8),
             audio=LstmRecipe(16),
             text=BertRecipe(1, 32, 2, 64),
@@ -102,15 +37,15 @@ _RECIPES = {
         ),
         quantization=QuantizationRecipe(samples=16, repeats=10, tolerance=1.0),
     ),
-    "demo": SurveillanceRecipe(
-        teacher=ModelRecipe(
+    "demo": ClipRecipe(
+        teacher=ClipModelRecipe(
             video=R3DRecipe((2, 2, 2, 2), 16),
             audio=LstmRecipe(128),
             text=BertRecipe(2, 128, 4, 512, vocab_size=1500),
             fusion=FusionRecipe(256, 8, 512, 2),
             training=TrainingRecipe(epochs=40, batch_size=32, learning_rate=1e-3),
         ),
-        student=ModelRecipe(
+        student=ClipModelRecipe(
             video=R3DRecipe((1, 1, 1, 1), 16),
             audio=LstmRecipe(64),
             text=BertRecipe(1, 128, 4, 256),
@@ -124,8 +59,8 @@ _RECIPES = {
         ),
         quantization=QuantizationRecipe(),
     ),
-    "full": SurveillanceRecipe(
-        teacher=ModelRecipe(
+    "full": ClipRecipe(
+        teacher=ClipModelRecipe(
             video=R3DRecipe((2, 2, 2, 2), 64, pretrained="r3d_18"),
             audio=LstmRecipe(128),
             text=BertRecipe(
@@ -134,7 +69,7 @@ _RECIPES = {
             fusion=FusionRecipe(256, 8, 1024, 2),
             training=TrainingRecipe(epochs=30, batch_size=64, learning_rate=1e-4),
         ),
-        student=ModelRecipe(
+        student=ClipModelRecipe(
             video=R3DRecipe((1, 1, 1, 1), 32),
             audio=LstmRecipe(64),
             text=BertRecipe(3, 384, 12, 1536),

@@ -12,13 +12,14 @@ from rich.progress import track
 from rich.table import Table
 
 from trifuse.catalog import Item, read_catalog
+from trifuse.catalog_windows import read_window
 from trifuse.client.encoding import bytes_tensor
 from trifuse.preprocessing.audio import AudioSettings
 from trifuse.preprocessing.video import VideoSettings
 from trifuse.systems import PROFILES, contract
 from trifuse.systems.surveillance.client import SurveillanceClient, Window
 from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS, SCENE_DIM
-from trifuse.systems.surveillance.manifest import label_of, read_window, watch_scenes
+from trifuse.systems.surveillance.manifest import label_of, watch_scenes
 from trifuse.systems.surveillance.quality import event_precisions, headline_values
 from trifuse.training.metrics import average_precision
 
@@ -57,7 +58,7 @@ def read_windows(items: Sequence[Item], folder: Path, frame_shape: tuple[int, in
     with ThreadPoolExecutor() as pool:
         scenes = watch_scenes(items, float(str(settings["scene_history_s"])), pool)
         windows = list(track(pool.map(read, items), "decoding windows", total=len(items)))
-    return [replace(window, scene=scene) for window, scene in zip(windows, scenes, strict=True)]
+    return [Window(one.frames, one.pcm, one.text, scene) for one, scene in zip(windows, scenes, strict=True)]
 
 
 def example_inputs(manifest: Path, split: str) -> dict[str, NDArray[Any]]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trifuse.systems.surveillance.calls import Assessment
-    from trifuse.systems.surveillance.scene import LeftObject
+    from trifuse.systems.surveillance.scene.analyser import LeftObject
     from trifuse.systems.surveillance.watch.alert_settings import AlertSettings
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
 
-    from trifuse.systems.surveillance.scene import LeftObject
+    from trifuse.systems.surveillance.scene.analyser import LeftObject
     from trifuse.systems.surveillance.watch.media_clock import MediaClock
     from trifuse.systems.surveillance.watch.scene_watch import SceneWatch
     from trifuse.systems.surveillance.watch.windows import Piece, WindowSettings

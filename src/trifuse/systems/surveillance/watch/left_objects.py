@@ -10,7 +10,7 @@ from trifuse.systems.surveillance.watch.incidents import Alert, new_id
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trifuse.systems.surveillance.scene import LeftObject
+    from trifuse.systems.surveillance.scene.analyser import LeftObject
     from trifuse.systems.surveillance.watch.alert_settings import AlertSettings
 
 ABANDONED = "abandoned_object"

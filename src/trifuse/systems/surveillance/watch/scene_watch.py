@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.scene import LeftObject, SceneAnalyser
+from trifuse.systems.surveillance.scene.analyser import LeftObject, SceneAnalyser
 
 if TYPE_CHECKING:
     import av
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 _SMALLEST = 32
 

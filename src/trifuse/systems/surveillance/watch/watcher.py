@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from trifuse.errors import InputError
-from trifuse.systems.surveillance.scene_settings import SceneSettings
+from trifuse.systems.surveillance.scene.settings import SceneSettings
 from trifuse.systems.surveillance.watch.alert_settings import AlertSettings
 from trifuse.systems.surveillance.watch.alerts import AlertLogic
 from trifuse.systems.surveillance.watch.cameras import Camera, CameraSettings, Waiting

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from trifuse.errors import ConfigurationError
-from trifuse.systems.surveillance.scene_settings import SceneSettings
+from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from trifuse.systems.surveillance.scene_settings import Polygon
+    from trifuse.systems.surveillance.scene.settings import Polygon
 
 EVERY_CAMERA = "*"
 _EXPECTED = (

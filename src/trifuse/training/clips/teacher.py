@@ -1,4 +1,4 @@
-"""What a surveillance student learns from: its teacher at work, or the teacher's tokens kept on disk."""
+"""What a student learns from: its teacher at work on the same views, or the teacher's tokens kept on disk."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 from rich.progress import track
 
 from trifuse.artifacts import write_file
-from trifuse.systems.surveillance.evaluation import Tokens
-from trifuse.systems.surveillance.task import DRAWS, Settings, encode_views
 from trifuse.training import distributed
+from trifuse.training.clips.evaluation import Tokens, fusion_inputs
+from trifuse.training.clips.views import DRAWS, ViewSettings, encode_views
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
 
-    from trifuse.systems.surveillance.data import EncodedWindows
-    from trifuse.systems.surveillance.model import SurveillanceModel
+    from trifuse.models.clip_encoders import ClipModel
+    from trifuse.training.clips.data import Clips
 
 _BATCH = 64
 
@@ -40,13 +40,13 @@ class Teacher(Protocol):
         """Choose a view of each window."""
 
     def answers(self, indices: Tensor, views: Views, present: Tensor) -> tuple[Tokens, Tensor]:
-        """Tell the tokens of the views, and the logits (n, 7) with what `present` (n, 4) admits."""
+        """Tell the tokens of the views, and the logits (n, …) with what `present` (n, modalities) admits."""
 
 
 class LiveTeacher:
     """The teacher's model, run in every step on views that never repeat."""
 
-    def __init__(self, model: SurveillanceModel, data: EncodedWindows, settings: Settings) -> None:
+    def __init__(self, model: ClipModel, data: Clips, settings: ViewSettings) -> None:
         self._model, self._data, self._settings = model.eval().to(distributed.device()), data, settings
 
     def choose(self, indices: Tensor) -> Views:
@@ -63,11 +63,11 @@ class LiveTeacher:
 class CachedTeacher:
     """The teacher's tokens for a number of views of every window, made once; only its fusion runs.
 
-    The file holds `draws` (views, windows, DRAWS), and `video` and `audio` (views, windows, tokens, 256) and
-    `text` (windows, 1, 256) in half precision.
+    The file holds `draws` (views, windows, DRAWS), and `video` and `audio` (views, windows, tokens, dim) and
+    `text` (windows, 1, dim) in half precision.
     """
 
-    def __init__(self, model: SurveillanceModel, data: EncodedWindows, cache: Path) -> None:
+    def __init__(self, model: ClipModel, data: Clips, cache: Path) -> None:
         self._model, self._data = model.eval().to(distributed.device()), data
         self._tables = safetensors.torch.load_file(cache)
 
@@ -87,7 +87,7 @@ class CachedTeacher:
 
 @torch.inference_mode()
 def cache_tokens(
-    model: SurveillanceModel, data: EncodedWindows, settings: Settings, views: int, seed: int, cache: Path
+    model: ClipModel, data: Clips, settings: ViewSettings, views: int, seed: int, cache: Path
 ) -> None:
     """Write the teacher's tokens to a file, complete or not at all; one that exists is kept."""
     if cache.is_file():
@@ -108,11 +108,6 @@ def cache_tokens(
     write_file(cache, safetensors.torch.save(tables))
 
 
-def _decide(
-    model: SurveillanceModel, data: EncodedWindows, tokens: Tokens, indices: Tensor, present: Tensor
-) -> Tensor:
-    evidence = data.windows.evidence[indices].to(model.device)
-    logits: Tensor = model.fusion.logits(
-        tokens.video, tokens.audio, tokens.text, evidence, present.to(model.device)
-    )[0]
+def _decide(model: ClipModel, data: Clips, tokens: Tokens, indices: Tensor, present: Tensor) -> Tensor:
+    logits: Tensor = model.fusion.logits(*fusion_inputs(model.device, tokens, data, indices, present))
     return logits

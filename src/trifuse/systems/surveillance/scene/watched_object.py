@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from trifuse.systems.surveillance.background import excess
-from trifuse.systems.surveillance.masks import grown, where
-from trifuse.systems.surveillance.placement import placed_share
-from trifuse.systems.surveillance.visits import Visits
+from trifuse.systems.surveillance.scene.background import excess
+from trifuse.systems.surveillance.scene.masks import grown, where
+from trifuse.systems.surveillance.scene.placement import placed_share
+from trifuse.systems.surveillance.scene.visits import Visits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.background import DualBackground, Foreground
-    from trifuse.systems.surveillance.regions import Box, Region
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.background import DualBackground, Foreground
+    from trifuse.systems.surveillance.scene.regions import Box, Region
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 _MARGIN_PX = 3
 _APPEARANCE_S, _RESTLESS_S = 20.0, 10.0

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from trifuse.systems.surveillance.masks import share
-from trifuse.systems.surveillance.regions import Box
+from trifuse.systems.surveillance.scene.masks import share
+from trifuse.systems.surveillance.scene.regions import Box
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
-    from trifuse.systems.surveillance.perspective import Perspective
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
-    from trifuse.systems.surveillance.watched_object import WatchedObject
+    from trifuse.systems.surveillance.scene.masks import Mask
+    from trifuse.systems.surveillance.scene.perspective import Perspective
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
+    from trifuse.systems.surveillance.scene.watched_object import WatchedObject
 
 # The detector's window is 64 × 128 pixels; the people that it learnt from are 96 tall and half as wide as it.
 _WINDOW, _FIGURE_HEIGHT = (64, 128), 96

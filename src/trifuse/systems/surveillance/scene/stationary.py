@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.masks import closed
-from trifuse.systems.surveillance.regions import find_regions
+from trifuse.systems.surveillance.scene.masks import closed
+from trifuse.systems.surveillance.scene.regions import find_regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.background import Foreground
-    from trifuse.systems.surveillance.regions import Region
+    from trifuse.systems.surveillance.scene.background import Foreground
+    from trifuse.systems.surveillance.scene.regions import Region
 
 # How long evidence outlives the foreground that it rests on, and how much of it is kept.
 _FORGET_S, _MOST_S = 1.0, 600.0

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trifuse.systems.surveillance.masks import closed
-from trifuse.systems.surveillance.perspective import Perspective
-from trifuse.systems.surveillance.regions import find_regions
+from trifuse.systems.surveillance.scene.masks import closed
+from trifuse.systems.surveillance.scene.perspective import Perspective
+from trifuse.systems.surveillance.scene.regions import find_regions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
-    from trifuse.systems.surveillance.regions import Box, Region
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.masks import Mask
+    from trifuse.systems.surveillance.scene.regions import Box, Region
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 # People fall apart where they wear the floor's colour: gaps are closed, upright ones more than others.
 _GAPS_PX = 7, 3

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.regions import Box
+    from trifuse.systems.surveillance.scene.regions import Box
 
 _SIZES = 400
 _LEAST_SIZES, _FOOT_RANGE_SHARE, _TALL_PERCENTILE = 5, 0.15, 75

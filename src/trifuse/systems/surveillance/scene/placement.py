@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from trifuse.systems.surveillance.masks import grown, shrunk, where, without
-from trifuse.systems.surveillance.regions import cropped
+from trifuse.systems.surveillance.scene.masks import grown, shrunk, where, without
+from trifuse.systems.surveillance.scene.regions import cropped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
-    from trifuse.systems.surveillance.regions import Region
+    from trifuse.systems.surveillance.scene.masks import Mask
+    from trifuse.systems.surveillance.scene.regions import Region
 
 _MARGIN_PX = 5
 # What correlates so much is the same, if it has enough pixels and varies by enough levels to tell.

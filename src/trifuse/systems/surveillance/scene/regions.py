@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
+    from trifuse.systems.surveillance.scene.masks import Mask
 
 _LEAST_PIXELS = 12
 

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from trifuse.errors import InputError
-from trifuse.systems.surveillance.scene_settings import SceneSettings
-from trifuse.systems.surveillance.watched_scene import WatchedScene
+from trifuse.systems.surveillance.scene.settings import SceneSettings
+from trifuse.systems.surveillance.scene.watched_scene import WatchedScene
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.regions import Box
-    from trifuse.systems.surveillance.watched_object import WatchedObject
+    from trifuse.systems.surveillance.scene.regions import Box
+    from trifuse.systems.surveillance.scene.watched_object import WatchedObject
 
 __all__ = ["SCENE_FEATURES", "LeftObject", "SceneAnalyser", "SceneSettings"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trifuse.systems.surveillance.regions import Box
+    from trifuse.systems.surveillance.scene.regions import Box
 
 # Whoever is out of sight for so long is gone; whoever stays covers this share of where he stood, at least.
 _GONE_S, _SAME_PLACE = 1.0, 0.5

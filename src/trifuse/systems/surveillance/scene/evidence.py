@@ -8,8 +8,8 @@ import av
 import numpy as np
 
 from trifuse.errors import InputError
-from trifuse.systems.surveillance.scene import SceneAnalyser
-from trifuse.systems.surveillance.scene_settings import SceneSettings
+from trifuse.systems.surveillance.scene.analyser import SceneAnalyser
+from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

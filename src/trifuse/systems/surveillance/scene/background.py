@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 import numpy as np
 
-from trifuse.systems.surveillance.masks import above, either, grown, share
+from trifuse.systems.surveillance.scene.masks import above, either, grown, share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.masks import Mask
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 _NEIGHBOURS = np.ones((3, 3), np.uint8)
 # More foreground than this share of the picture, or so much more than a frame before, is another light.

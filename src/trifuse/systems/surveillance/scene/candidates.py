@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from trifuse.systems.surveillance.perspective import Perspective
-    from trifuse.systems.surveillance.regions import Box, Region
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.perspective import Perspective
+    from trifuse.systems.surveillance.scene.regions import Box, Region
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 # Objects are lower than this share of the people around. Where none are known, upright things may be people.
 _OF_A_PERSON, _UPRIGHT = 0.55, 1.5

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trifuse.systems.surveillance.background import DualBackground
-from trifuse.systems.surveillance.candidates import may_be_object, may_be_part_of_person
-from trifuse.systems.surveillance.close_look import CloseLook
-from trifuse.systems.surveillance.masks import without
-from trifuse.systems.surveillance.people import PeopleMemory, find_things
-from trifuse.systems.surveillance.placement import placed_share, sharpened
-from trifuse.systems.surveillance.regions import Box, Region, merged
-from trifuse.systems.surveillance.stationary import StationaryEvidence
-from trifuse.systems.surveillance.watched_object import WatchedObject
+from trifuse.systems.surveillance.scene.background import DualBackground
+from trifuse.systems.surveillance.scene.candidates import may_be_object, may_be_part_of_person
+from trifuse.systems.surveillance.scene.close_look import CloseLook
+from trifuse.systems.surveillance.scene.masks import without
+from trifuse.systems.surveillance.scene.people import PeopleMemory, find_things
+from trifuse.systems.surveillance.scene.placement import placed_share, sharpened
+from trifuse.systems.surveillance.scene.regions import Box, Region, merged
+from trifuse.systems.surveillance.scene.stationary import StationaryEvidence
+from trifuse.systems.surveillance.scene.watched_object import WatchedObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from trifuse.systems.surveillance.masks import Mask
-    from trifuse.systems.surveillance.people import Thing
-    from trifuse.systems.surveillance.scene_settings import SceneSettings
+    from trifuse.systems.surveillance.scene.masks import Mask
+    from trifuse.systems.surveillance.scene.people import Thing
+    from trifuse.systems.surveillance.scene.settings import SceneSettings
 
 _MOST_OBJECTS = 32
 # What has not moved for so long may be a place that was uncovered: if so little of its outline is new.
