@@ -1,7 +1,7 @@
 """Does a watch tell of every incident, once, in time? `benchmarks/surveillance_events.py --recordings FILE`.
 
 Annotated recordings are watched as `clients/watch.py` does, as fast as the server answers, and the alerts are
-compared with the annotations by the rule of `trifuse/systems/surveillance/event_matching.py`. All times are
+compared with the annotations by the rule of `trifuse/systems/surveillance/events/matching.py`. All times are
 media times: an alert's is the end of its window. Without `--url` a server of its own serves the repository.
 """
 
@@ -33,20 +33,21 @@ from trifuse.serving.probe import own_server
 from trifuse.serving.server_environment import default_location
 from trifuse.serving.versions import published_contract
 from trifuse.systems import PROFILES, contract
-from trifuse.systems.surveillance import event_matching
 from trifuse.systems.surveillance.calls import MODEL
 from trifuse.systems.surveillance.client import SurveillanceClient
 from trifuse.systems.surveillance.contract import EVENTS
-from trifuse.systems.surveillance.event_matching import (
+from trifuse.systems.surveillance.events.figures import LEAST_OVERLAP, figures, hours, normal_hours
+from trifuse.systems.surveillance.events.files import read_alerts, read_recordings
+from trifuse.systems.surveillance.events.matching import (
+    EARLY_S,
+    LATE_S,
+    LEFT_LATE_S,
+    NORMAL_MARGIN_S,
     Judged,
-    figures,
-    hours,
     match,
-    normal_hours,
-    read_alerts,
-    read_recordings,
 )
 from trifuse.systems.surveillance.watch.alert_settings import AlertSettings
+from trifuse.systems.surveillance.watch.options import min_scores
 from trifuse.systems.surveillance.watch.outlets import Outlets, OutletSettings
 from trifuse.systems.surveillance.watch.smoothing import Smoothing
 from trifuse.systems.surveillance.watch.sources import find_sources
@@ -59,10 +60,16 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from trifuse.systems.surveillance.event_matching import Recording
+    from trifuse.systems.surveillance.events.matching import Recording
 
 REPORT = stage_folder(Path("artifacts"), "surveillance", "events") / "events.json"
-RULES = ("EARLY_S", "LATE_S", "LEFT_LATE_S", "NORMAL_MARGIN_S", "LEAST_OVERLAP")
+RULE = {
+    "early_s": EARLY_S,
+    "late_s": LATE_S,
+    "left_late_s": LEFT_LATE_S,
+    "normal_margin_s": NORMAL_MARGIN_S,
+    "least_overlap": LEAST_OVERLAP,
+}
 # The sound may end a little earlier than the picture, or the other way round.
 _END_TOLERANCE_S = 1.0
 # Okabe and Ito's colours, which most people can tell apart.
@@ -85,7 +92,7 @@ def main() -> None:
         "recordings": len(judged),
         "hours": hours(judged),
         "normal_hours": normal_hours(judged),
-        "rule": {name.lower(): getattr(event_matching, name) for name in RULES},
+        "rule": RULE,
         **origin,
         "events": figures(judged),
         "timeline": [listed(one) for one in judged],
@@ -148,7 +155,11 @@ def watch_settings(options: argparse.Namespace, frame_shape: tuple[int, int], fo
         folder,
         scene_history_s=float(str(served["scene_history_s"])),
         dwell_s=options.dwell_s,
-        alerts=AlertSettings(smoothing=Smoothing.parse(options.smoothing), stride_s=options.stride_s),
+        alerts=AlertSettings(
+            min_scores=min_scores(options.min_score),
+            smoothing=Smoothing.parse(options.smoothing),
+            stride_s=options.stride_s,
+        ),
     )
 
 
@@ -158,6 +169,7 @@ def described(settings: WatchSettings) -> dict[str, Any]:
     return {
         "window_s": settings.windows.window_s,
         "stride_s": settings.windows.stride_s,
+        "min_scores": dict(alerts.min_scores),
         "smoothing": f"{alerts.smoothing.k}/{alerts.smoothing.n}",
         "end_share": alerts.end_share,
         "quiet_s": alerts.quiet_s,
@@ -298,6 +310,13 @@ def parse() -> argparse.Namespace:
         help="what is served if there is no --url (default: %(default)s)",
     )
     parser.add_argument("--stride-s", type=positive(float), default=0.5, help="default: %(default)s")
+    parser.add_argument(
+        "--min-score",
+        action="append",
+        default=[],
+        metavar="EVENT=SCORE",
+        help="take the place of a served threshold, as in clients/watch.py",
+    )
     parser.add_argument("--smoothing", default="2/3", help="K/N windows, or median/N (default: %(default)s)")
     parser.add_argument(
         "--dwell-s", type=positive(float), default=30.0, help="how long an object may be alone (%(default)s)"

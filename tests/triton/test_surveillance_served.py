@@ -26,7 +26,7 @@ from trifuse.serving.embedded import EmbeddedTriton, free_ports
 from trifuse.systems.surveillance.client import AsyncSurveillanceClient, SurveillanceClient, Window
 from trifuse.systems.surveillance.contract import EVENTS, SCENE_DIM
 from trifuse.systems.surveillance.data import load_clips
-from trifuse.systems.surveillance.served_quality import read_windows
+from trifuse.systems.surveillance.served_quality import watched_windows
 from trifuse.training.clips.bench import loader
 from trifuse.training.clips.evaluation import pixels_of
 
@@ -80,7 +80,7 @@ def windows(manifest: Path) -> list[Window]:
     """Every line of the manifest, decoded as clients decode."""
     settings = CONTRACT.settings
     shape = (cast("int", settings["frame_count"]), cast("int", settings["frame_size"]))
-    return read_windows(read_catalog(manifest), manifest.parent, shape)
+    return watched_windows(read_catalog(manifest), manifest.parent, shape)
 
 
 def full_window(windows: Sequence[Window]) -> Window:

@@ -15,7 +15,7 @@ from trifuse.preprocessing.text import TOKENIZER, TextEncoder, decode_text
 from trifuse.preprocessing.video import VideoSettings, pixel_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -86,6 +86,24 @@ class WindowReader:
             )
         clip = read_clip(file, self._video, self._audio)
         return Window(clip.frames, clip.pcm, clip.text)
+
+
+class WindowPreprocessor:
+    """The preprocessing step of systems that take video, sound and text and nothing else."""
+
+    def __init__(self, contract: SystemContract, assets: Path) -> None:
+        self._reader = WindowReader(contract, assets)
+
+    def __call__(
+        self, inputs: Mapping[str, NDArray[Any]], outputs: Collection[str]
+    ) -> dict[str, NDArray[np.generic]]:
+        """Compute the named outputs; what is absent gives zeros, and a presence of 0.
+
+        `clip` holds whole media files; `frames`, `pcm` and `text` override what is in one.
+        Raises InputError, naming the item of the batch that is wrong.
+        """
+        made = self._reader.inputs(self._reader.windows(inputs))
+        return {name: made[name] for name in outputs}
 
 
 def encoder_inputs(

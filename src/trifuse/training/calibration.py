@@ -11,6 +11,8 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_SMOOTHING = 0.01
+
 
 def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[float, float]:
     """Fit probability = sigmoid(slope × logit + bias); returns (slope, bias), the slope positive.
@@ -33,6 +35,26 @@ def fit_platt(logits: NDArray[np.float32], labels: NDArray[np.bool_]) -> tuple[f
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     return float(parameters[0].detach().exp()), float(parameters[1].detach())
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.integer]) -> float:
+    """Fit probabilities = softmax(logits / temperature) of classes (n, classes) to the labels (n,).
+
+    Source: Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 4.2.
+    """
+    x, y = torch.from_numpy(logits).double(), torch.from_numpy(labels)
+    log_slope = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([log_slope], max_iter=200, line_search_fn="strong_wolfe")
+
+    def closure() -> torch.Tensor:
+        optimiser.zero_grad()
+        # Labels that are easily told would ask for an infinite slope.
+        loss = functional.cross_entropy(log_slope.exp() * x, y, label_smoothing=_SMOOTHING)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    return float((-log_slope).detach().exp())
 
 
 def best_threshold(

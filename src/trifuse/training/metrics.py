@@ -1,4 +1,4 @@
-"""Ranking and matching metrics on plain arrays."""
+"""Metrics of ranking, matching, classes and ordinal scales, on plain arrays."""
 
 from __future__ import annotations
 
@@ -59,3 +59,26 @@ def ndcg_at(relevant: NDArray[np.bool_], totals: NDArray[np.integer], k: int) ->
 def reciprocal_rank(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     """One over the place of each ranking's first relevant item; 0 without one. (queries, items)."""
     return np.asarray(relevant.any(axis=1) / (relevant.argmax(axis=1) + 1), dtype=np.float64)
+
+
+def f1_by_class(found: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> dict[int, float]:
+    """Compute the F1 of every class that occurs in the labels (n,); their mean is the macro-F1."""
+    scores = {}
+    for number in range(classes):
+        given, told = labels == number, found == number
+        if given.any():
+            scores[number] = float(2 * (given & told).sum() / (given.sum() + told.sum()))
+    return scores
+
+
+def quadratic_kappa(found: NDArray[np.integer], labels: NDArray[np.integer], levels: int) -> float:
+    """Agreement of two ordinal ratings (n,) beyond chance, far errors weighing more: 1 if they are equal.
+
+    Source: Cohen 1968 (https://doi.org/10.1037/h0026256).
+    """
+    observed = np.zeros((levels, levels))
+    np.add.at(observed, (found, labels), 1)
+    expected = np.outer(observed.sum(axis=1), observed.sum(axis=0)) / len(labels)
+    weights = np.subtract.outer(np.arange(levels), np.arange(levels)) ** 2
+    by_chance = float((weights * expected).sum())
+    return 1 - float((weights * observed).sum()) / by_chance if by_chance else 1.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trifuse.systems.surveillance.contract import EVENTS, MODALITIES
+from trifuse.training.clips import subsets as clips
 from trifuse.training.metrics import average_precision, placement_values
 
 if TYPE_CHECKING:
@@ -19,12 +19,7 @@ _SENSES = {"video": ("video", "scene"), "audio": ("audio",), "text": ("text",)}
 
 def subsets() -> dict[str, NDArray[np.float32]]:
     """Name every subset of video, audio and text, with the modalities (4,) that it admits."""
-    found = {}
-    for size in range(1, len(_SENSES) + 1):
-        for senses in itertools.combinations(_SENSES, size):
-            admitted = {modality for sense in senses for modality in _SENSES[sense]}
-            found[" + ".join(senses)] = np.array([name in admitted for name in MODALITIES], np.float32)
-    return found
+    return clips.subsets(_SENSES, MODALITIES)
 
 
 def headline_values(probabilities: NDArray[np.float32], labels: NDArray[np.bool_]) -> dict[str, list[float]]:

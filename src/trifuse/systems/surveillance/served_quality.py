@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from rich.progress import track
 from rich.table import Table
 
 from trifuse.catalog import Item, read_catalog
-from trifuse.catalog_windows import read_window
+from trifuse.catalog_windows import read_windows
 from trifuse.client.encoding import bytes_tensor
-from trifuse.preprocessing.audio import AudioSettings
-from trifuse.preprocessing.video import VideoSettings
-from trifuse.systems import PROFILES, contract
+from trifuse.systems import PROFILES
 from trifuse.systems.surveillance.client import SurveillanceClient, Window
-from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS, SCENE_DIM
+from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS, SCENE_DIM, contract
 from trifuse.systems.surveillance.manifest import label_of, watch_scenes
 from trifuse.systems.surveillance.quality import event_precisions, headline_values
 from trifuse.training.metrics import average_precision
@@ -39,7 +34,7 @@ def measure(triton: TritonClient, manifest: Path, split: str) -> dict[str, Any]:
     """
     items, client = read_catalog(manifest, split), SurveillanceClient(triton)
     labels = np.array([label_of(item) for item in items])
-    found = client.assess_many(read_windows(items, manifest.parent, client.frame_shape))
+    found = client.assess_many(watched_windows(items, manifest.parent, client.frame_shape))
     scores = np.array([[one.abnormal, *one.events.values()] for one in found], np.float32)
     thresholds = np.array([[one.thresholds[name] for name in DECISIONS] for one in found])
     headline = {name: float(np.mean(values)) for name, values in headline_values(scores, labels).items()}
@@ -49,15 +44,12 @@ def measure(triton: TritonClient, manifest: Path, split: str) -> dict[str, Any]:
     return {"windows": len(items), "headline": headline, "decisions": rows}
 
 
-def read_windows(items: Sequence[Item], folder: Path, frame_shape: tuple[int, int]) -> list[Window]:
+def watched_windows(items: Sequence[Item], folder: Path, frame_shape: tuple[int, int]) -> list[Window]:
     """Decode windows, scenes too, for a served model with frames of this (count, size)."""
-    settings = contract("surveillance", PROFILES[0]).settings
-    count, size = frame_shape
-    video = replace(VideoSettings.of(settings), frame_count=count, frame_size=size)
-    read = partial(read_window, folder=folder, video=video, audio=AudioSettings.of(settings))
+    settings = contract(PROFILES[0]).settings
     with ThreadPoolExecutor() as pool:
         scenes = watch_scenes(items, float(str(settings["scene_history_s"])), pool)
-        windows = list(track(pool.map(read, items), "decoding windows", total=len(items)))
+    windows = read_windows(items, folder, settings, frame_shape)
     return [Window(one.frames, one.pcm, one.text, scene) for one, scene in zip(windows, scenes, strict=True)]
 
 

@@ -45,10 +45,12 @@ def start_model(
     member: ClipModelRecipe,
     backbones: Mapping[str, str],
     vocabulary: Callable[[], Tokenizer],
+    further: Mapping[str, Any] | None = None,
 ) -> NewModel:
     """Build a model of the recipe from its architecture; `vocabulary` is asked if BERT brings none.
 
-    `backbones` maps part names to checkpoints to start from. Raises ArtifactError or ConfigurationError.
+    `backbones` maps part names to checkpoints to start from, `further` are the system's own sizes.
+    Raises ArtifactError or ConfigurationError.
     """
     unknown = sorted(set(backbones) - set(BACKBONES))
     if unknown:
@@ -57,7 +59,7 @@ def start_model(
     weights = load_weights(source, "video_encoder") if source else None
     size = size_of(weights) if weights else R3DSize(member.video.depths, member.video.width)
     bert = start_bert(member.text, backbones.get("text_encoder"), vocabulary)
-    sizes = _architecture(size, bert.config, member)
+    sizes = _architecture(size, bert.config, member) | dict(further or {})
     model = build(sizes)
     if weights:
         load_backbone(model.video_encoder.backbone, weights)

@@ -47,7 +47,7 @@ def watch_settings(options: argparse.Namespace, frame_shape: tuple[int, int]) ->
     served = contract("surveillance", PROFILES[0]).settings
     windows = WindowSettings.of(served, frame_shape, options.stride_s)
     alerts = AlertSettings(
-        min_scores=_min_scores(options.min_score),
+        min_scores=min_scores(options.min_score),
         smoothing=Smoothing.parse(options.smoothing),
         end_share=options.end_share,
         cooldown_s=options.cooldown_s,
@@ -157,7 +157,8 @@ def _add_outlets(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _min_scores(given: Collection[str]) -> dict[str, float]:
+def min_scores(given: Collection[str]) -> dict[str, float]:
+    """Read `EVENT=SCORE`, or `SCORE` for all events. Raises ConfigurationError."""
     found: dict[str, float] = {}
     for text in given:
         event, separator, score = text.rpartition("=")

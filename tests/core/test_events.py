@@ -8,24 +8,12 @@ from pathlib import Path
 import pytest
 
 from trifuse.errors import ArtifactError
-from trifuse.systems.surveillance.event_matching import (
-    ALL,
-    Annotation,
-    Judged,
-    NewAlert,
-    Recording,
-    figures,
-    hours,
-    match,
-    normal_hours,
-    overlap,
-    rate,
-    read_alerts,
-    read_recordings,
-    share,
-)
+from trifuse.systems.surveillance.events.figures import ALL, figures, hours, normal_hours, overlap
+from trifuse.systems.surveillance.events.files import read_alerts, read_recordings
+from trifuse.systems.surveillance.events.matching import Annotation, Judged, NewAlert, Recording, match
 from trifuse.systems.surveillance.watch.incidents import Alert
 from trifuse.systems.surveillance.watch.records import alert_record, record
+from trifuse.training.intervals import rate, share
 
 DWELL_S = 30.0
 BOX = (0.4, 0.6, 0.5, 0.8)

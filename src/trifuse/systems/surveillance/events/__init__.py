@@ -1,0 +1,1 @@
+"""What was told of the incidents of annotated recordings: matching, reading, figures."""
