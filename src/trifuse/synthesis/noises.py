@@ -1,4 +1,4 @@
-"""Noises: traffic, rain, music, blows, bangs, slams, thunder and what else is heard where cameras hang."""
+"""Noises: traffic, rain, music, blows, bangs, pens, telephones and what else is heard where cameras are."""
 
 from __future__ import annotations
 
@@ -158,6 +158,49 @@ def horn(count: int, rng: np.random.Generator) -> Samples:
         (time_s > length + 0.15) & (time_s < 2 * length + 0.15) & (rng.random() < 0.5)
     )
     return _peaked(np.asarray(tone) * gate + 0.01 * rng.standard_normal(count) * gate)
+
+
+def buzz(count: int, rng: np.random.Generator) -> Samples:
+    """A telephone vibrates on a table, again and again."""
+    time_s = np.arange(count) / SAMPLE_RATE_HZ
+    period_s = rng.uniform(0.7, 1.2)
+    gate = (time_s % period_s) < 0.55 * period_s
+    hum = np.sign(np.sin(2 * np.pi * rng.uniform(140, 190) * time_s)) + 0.4 * coloured(
+        count, 300, 2500, 0.3, rng
+    )
+    return _peaked(hum * gate)
+
+
+def scribble(count: int, rng: np.random.Generator) -> Samples:
+    """A pen on paper: short strokes, with pauses to think."""
+    time_s = np.arange(count) / SAMPLE_RATE_HZ
+    strokes = np.abs(np.sin(np.pi * rng.uniform(3.5, 6.0) * time_s)) ** 2
+    writes = np.sin(2 * np.pi * rng.uniform(0.25, 0.5) * time_s + rng.uniform(0, 6)) > -0.6
+    return _peaked(coloured(count, 1800, 6500, 0.0, rng) * strokes * writes)
+
+
+def page(count: int, rng: np.random.Generator) -> Samples:
+    """A page is turned every two seconds or so."""
+    sound, at = np.zeros(count), rng.uniform(0.1, 0.8)
+    while at * SAMPLE_RATE_HZ < count:
+        turn = round(rng.uniform(0.3, 0.6) * SAMPLE_RATE_HZ)
+        _add(
+            sound,
+            round(at * SAMPLE_RATE_HZ),
+            coloured(turn, 900, 5000, 0.2, rng) * np.sin(np.pi * np.linspace(0, 1, turn)) ** 2,
+        )
+        at += rng.uniform(1.5, 3.0)
+    return _peaked(sound)
+
+
+def keys(count: int, rng: np.random.Generator) -> Samples:
+    """Somebody types."""
+    sound, at = np.zeros(count), rng.uniform(0.0, 0.3)
+    while at * SAMPLE_RATE_HZ < count:
+        click = _burst(0.05, rng.uniform(0.004, 0.01), 900, rng.uniform(3500, 6500), rng)
+        _add(sound, round(at * SAMPLE_RATE_HZ), click * rng.uniform(0.4, 1.0))
+        at += rng.uniform(0.08, 0.3)
+    return _peaked(sound)
 
 
 def _burst(length_s: float, decay_s: float, low_hz: float, high_hz: float, rng: np.random.Generator) -> Curve:

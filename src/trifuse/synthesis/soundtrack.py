@@ -33,6 +33,10 @@ _SOUNDS: dict[str, Callable[[int, np.random.Generator], Samples]] = {
     "footsteps": noises.footsteps,
     "train": noises.train,
     "horn": noises.horn,
+    "buzz": noises.buzz,
+    "scribble": noises.scribble,
+    "page": noises.page,
+    "keys": noises.keys,
 }
 _BEDS: dict[str, Callable[[int, np.random.Generator], Samples]] = {
     "traffic": noises.traffic,

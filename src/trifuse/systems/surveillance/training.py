@@ -6,18 +6,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from trifuse.catalog import Item, read_catalog, split_off
 from trifuse.errors import ArtifactError
-from trifuse.preprocessing.text import TOKENIZER, train_wordpiece
 from trifuse.systems.surveillance.data import load_clips
 from trifuse.systems.surveillance.evaluation import report, scores, truth
 from trifuse.systems.surveillance.manifest import source_of
 from trifuse.systems.surveillance.model import build_model
 from trifuse.systems.surveillance.quality import headline_values
 from trifuse.systems.surveillance.task import SurveillanceTask
-from trifuse.training.clips.bench import CROP_MARGIN, ClipBench, loader
+from trifuse.training.clips.bench import ClipBench, said
 from trifuse.training.clips.evaluation import encode
 from trifuse.training.clips.start import architecture, digest_data, start_model
 from trifuse.training.workbench import Measured
@@ -25,6 +23,8 @@ from trifuse.training.workbench import Measured
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from tokenizers import Tokenizer
 
     from trifuse.contracts import SystemContract
     from trifuse.models.clip_encoders import ClipModel
@@ -56,10 +56,7 @@ def new_model(
     _check_sizes(train, dev)
 
     def vocabulary() -> Tokenizer:
-        if assets:
-            return Tokenizer.from_str(assets[TOKENIZER])
-        said = loader(contract, CROP_MARGIN).load(train, manifest).texts
-        return train_wordpiece(filter(None, said), member.text.vocab_size)
+        return said(contract, train, manifest, member.text.vocab_size, assets)
 
     return start_model(partial(build_model, contract), member, backbones, vocabulary)
 

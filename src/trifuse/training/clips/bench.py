@@ -12,7 +12,7 @@ from tokenizers import Tokenizer
 
 from trifuse.catalog import Item, read_catalog, split_off
 from trifuse.preprocessing.audio import AudioSettings
-from trifuse.preprocessing.text import TOKENIZER, TextEncoder
+from trifuse.preprocessing.text import TOKENIZER, TextEncoder, train_wordpiece
 from trifuse.preprocessing.video import VideoSettings
 from trifuse.training import distributed
 from trifuse.training.clips.data import ClipLoader, Clips
@@ -118,3 +118,17 @@ def loader(contract: SystemContract, margin: float = 1) -> ClipLoader:
     video = VideoSettings.of(contract.settings)
     larger = replace(video, frame_size=round(video.frame_size * margin))
     return ClipLoader(larger, AudioSettings.of(contract.settings))
+
+
+def said(
+    contract: SystemContract,
+    items: Sequence[Item],
+    manifest: Path,
+    size: int,
+    assets: Mapping[str, str] | None,
+) -> Tokenizer:
+    """Take the vocabulary of the assets, else train one of that size on what the windows say."""
+    if assets:
+        return Tokenizer.from_str(assets[TOKENIZER])
+    texts = loader(contract, CROP_MARGIN).load(items, manifest).texts
+    return train_wordpiece(filter(None, texts), size)

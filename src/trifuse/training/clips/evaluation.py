@@ -81,10 +81,10 @@ def encode(model: Parts, clips: Clips, settings: VideoSettings) -> Tokens:
 @torch.inference_mode()
 def answers(model: Parts, tokens: Tokens, clips: Clips, present: Tensor) -> list[NDArray[np.float32]]:
     """Fuse what `present` (n, modalities) admits: every output of the fusion over all windows."""
-    found = [
-        model.fusion(*fusion_inputs(model.device, tokens.rows(chunk), clips, chunk, present[chunk]))
-        for chunk in chunks(len(clips))
-    ]
+    found = []
+    for chunk in chunks(len(clips)):
+        told = model.fusion(*fusion_inputs(model.device, tokens.rows(chunk), clips, chunk, present[chunk]))
+        found.append(told if isinstance(told, tuple | list) else (told,))
     return [torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True)]
 
 

@@ -1,0 +1,1 @@
+"""Template: whether something moves, from windows of video, sound and text."""
