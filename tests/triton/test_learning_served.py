@@ -146,18 +146,9 @@ def test_quality_is_measured_through_the_server(server: EmbeddedTriton, manifest
 def test_a_lesson_becomes_a_report_and_goes_on_where_it_was(server: EmbeddedTriton, tmp_path: Path) -> None:
     lesson = write_lesson(tmp_path / "lesson", minutes=0.5, learners=3, seed=1)
     output = tmp_path / "report"
-    command = (
-        "clients/report.py",
-        lesson,
-        "--output",
-        output,
-        "--url",
-        server.grpc_url,
-        "--bin-s",
-        10,
-        "--json",
-    )
-    first = json.loads(script(*command).splitlines()[-1])
+    to = ("--output", output, "--url", server.grpc_url)
+    command = ("clients/report.py", lesson, *to, "--bin-s", 10, "--json")
+    first = json.loads(script(*command).stdout)
     assert first["windows"] == 3 * 6
     rows = list(csv.DictReader((output / "scores.csv").open(encoding="utf-8")))
     assert {row["version"] for row in rows if row["observed"] == "yes"} == {"1"}
