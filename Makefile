@@ -50,7 +50,7 @@ soak: environment ## Run the long load test (SOAK_MINUTES=10)
 
 .PHONY: lock
 lock: $(UV) ## Resolve the dependencies anew into locks/
-	$(UV) pip compile $(UV_LOCK_FLAGS) --universal pyproject.toml --extra client --extra retrieval --extra build --extra cpu --extra test --extra dev -o locks/development.txt
+	$(UV) pip compile $(UV_LOCK_FLAGS) --universal pyproject.toml --extra client --extra retrieval --extra build --extra cpu --extra bench --extra test --extra dev -o locks/development.txt
 	$(UV) pip compile $(UV_LOCK_FLAGS) docker/embedded-requirements.txt -o locks/server.txt
 
 .PHONY: clean

@@ -79,6 +79,13 @@ class TritonClient:
         """Ask what a model takes and gives. Raises InputError for a model that is not served."""
         return operations.drive(operations.metadata(self.endpoint, model), self._perform)
 
+    def statistics(self, model: str) -> dict[str, Any]:
+        """Read what the server counts of a model since it started, as Triton's statistics extension says."""
+        found: dict[str, Any] = self._perform(
+            operations.Call("get_inference_statistics", (model,), self.endpoint.json_options)
+        )
+        return found
+
     def is_ready(self) -> bool:
         """Say whether the server answers and every model is loaded."""
         probe = operations.Call("is_server_ready")

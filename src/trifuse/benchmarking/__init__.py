@@ -1,0 +1,1 @@
+"""Measures servers under load: closed and open loops, histograms, what the server says of itself."""
