@@ -117,6 +117,22 @@ def test_a_daisee_learner_who_validates_does_not_train(daisee):
     assert done.left_out["a training clip of a learner who is in the validation split too"] == 1
 
 
+def test_daisee_columns_may_have_spaces_around_and_frames_may_lie_beside_the_clips(daisee):
+    put(daisee / "DataSet/Test/310001/3100011001/310001100101.jpg", b"")
+    header = "\ufeff ClipID , Boredom,Engagement , Confusion,Frustration \r\n"
+    put(daisee / "Labels/TestLabels.csv", header + "3100011001.avi,0,1, 2,3 \r\n")
+    done, items = imported("daisee", daisee)
+    assert labels(items)["3100011001-2"] == {
+        "behaviour": UNKNOWN,
+        "attention": 1,
+        "boredom": 0,
+        "confusion": 2,
+        "frustration": 3,
+    }
+    # Of the test clips, the MP4 file now has no row at all.
+    assert done.left_out == {"a labelled clip that is missing": 1, "a clip without labels": 1}
+
+
 def test_a_daisee_table_without_a_column_is_named(daisee):
     put(daisee / "Labels/TestLabels.csv", "ClipID,Boredom\n3100011001.avi,0\n")
     with pytest.raises(ArtifactError, match="no column Confusion, Engagement, Frustration"):
@@ -176,3 +192,83 @@ def test_engagenet_reads_folders_where_there_are_no_lists(engagenet):
         "subject_2",
         "subject_3",
     }
+
+
+def test_engagenet_names_may_have_folders_and_labels_any_case(engagenet):
+    put(
+        engagenet / "final_labels.csv",
+        "\ufeffchunk,label\r\nchunks/subject_1_abc_vid_0_1.mp4,Barely-Engaged\r\n"
+        "subject_3_x_vid_1_0,highly-engaged \r\nsubject_4_y_vid_0_13.mp4,Very-Engaged\r\n",
+    )
+    done, items = imported("engagenet", engagenet)
+    found = {name[:-2]: one["attention"] for name, one in labels(items).items() if name.endswith("-1")}
+    assert found == {"subject_1_abc_vid_0_1": 1, "subject_3_x_vid_1_0": 3}
+    assert done.left_out == {"a clip with an unknown label": 1}
+
+
+def test_engagenet_leaves_out_clips_of_no_split_and_of_nobody(engagenet):
+    put(engagenet / "more/subject_5_q_vid_0_0.mp4", video(".mp4"))
+    put(engagenet / "Train/holiday.mp4", video(".mp4"))
+    for path, line in (("final_labels.csv", "holiday.mp4,Engaged\n"), ("train.txt", "holiday\n")):
+        put(engagenet / path, (engagenet / path).read_text() + line)
+    put(
+        engagenet / "final_labels.csv",
+        (engagenet / "final_labels.csv").read_text() + "subject_5_q_vid_0_0.mp4,Engaged\n",
+    )
+    done, items = imported("engagenet", engagenet)
+    assert not any(item.path.name in ("holiday.mp4", "subject_5_q_vid_0_0.mp4") for item in items)
+    assert done.left_out["a clip that is in no split"] == 1
+    assert done.left_out["a clip whose name does not tell its subject"] == 1
+
+
+def test_engagenet_validates_with_the_validation_clips_where_the_test_clips_were_not_downloaded(engagenet):
+    (engagenet / "Test/subject_4_y_vid_0_13.mp4").unlink()
+    _, items = imported("engagenet", engagenet)
+    assert {learner_of(item) for item in items if item.split == "validation"} == {"subject_3"}
+
+
+@pytest.fixture
+def release(engagenet):
+    """Turn the layout of the baselines into that of the release: folders, and a table a split."""
+    for name in ("train.txt", "valid.txt", "test.txt", "final_labels.csv"):
+        (engagenet / name).unlink()
+    put(engagenet / "train_engagement_labels.csv", ",chunk,label\n0,subject_2_abc_vid_0_1.mp4,Engaged\n")
+    put(engagenet / "validation_engagement_labels.csv", "chunk,label\nsubject_3_x_vid_1_0.mp4,Engaged\n")
+    put(engagenet / "test_engagement_labels.csv", "chunk,label\nsubject_4_y_vid_0_13.mp4,Not-Engaged\n")
+    return engagenet
+
+
+def test_engagenet_reads_a_table_a_split(release):
+    done, items = imported("engagenet", release)
+    assert {learner_of(item): item.split for item in items} == {
+        "subject_2": "train",
+        "subject_3": "train",
+        "subject_4": "validation",
+    }
+    assert not done.left_out
+
+
+def test_engagenet_asks_for_workbooks_as_csv(release):
+    for split in ("train", "validation"):
+        put(release / f"{split}_engagement_labels.xlsx", b"PK")
+    imported("engagenet", release)
+    (release / "train_engagement_labels.csv").unlink()
+    with pytest.raises(ArtifactError, match=r"Excel workbook.*Save it as CSV"):
+        imported("engagenet", release)
+
+
+@pytest.mark.parametrize("source", ["daisee", "engagenet"])
+def test_a_second_import_gives_the_same(source, request):
+    folder = request.getfixturevalue(source)
+    texts = {imported(source, folder)[0].manifest.read_text() for _ in range(2)}
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("daisee", "Labels/TestLabels.csv"), ("engagenet", "final_labels.csv")]
+)
+def test_an_incomplete_data_set_is_refused(source, name, request):
+    folder = request.getfixturevalue(source)
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match="as it is published"):
+        imported(source, folder)

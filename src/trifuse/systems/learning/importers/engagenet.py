@@ -46,7 +46,8 @@ def _clips(job: Job) -> Iterator[LabelledClip]:
     videos = {path.stem: path for path in sorted(job.folder.rglob("*.mp4"))}
     levels = _labels(job)
     published = _published(job)
-    validating = "test" if "test" in {published.get(name) for name in levels} else "validation"
+    testable = {name for name in levels.keys() & videos.keys() if published.get(name) == "test"}
+    validating = "test" if testable else "validation"
     for name, level in levels.items():
         subject = _SUBJECT.fullmatch(name)
         if name not in videos:
