@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from trifuse.catalog import read_catalog
 from trifuse.catalog_windows import read_windows
 from trifuse.client.encoding import bytes_tensor
 from trifuse.systems import PROFILES
-from trifuse.systems.learning.client import LearningClient
+from trifuse.systems.learning.client import LearningClient, canary_inputs
 from trifuse.systems.learning.contract import BEHAVIOURS, contract
 from trifuse.systems.learning.labels import label_of
 from trifuse.systems.learning.quality import details, figures, headline
@@ -51,10 +52,10 @@ def measure(triton: TritonClient, manifest: Path, split: str) -> dict[str, Any]:
 
 
 def example_inputs(manifest: Path, split: str) -> dict[str, NDArray[Any]]:
-    """Take the split's first window that is a whole file, one item for the inputs of the clip ensemble."""
-    clip = next(item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
-    text = "请看黑板 look at the board"
-    return {"clip": bytes_tensor([clip.path.read_bytes()]), "text": bytes_tensor([text.encode()])}
+    """Take the split's first window that is a whole file, else the canary: one item for the clip ensemble."""
+    whole = (item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
+    found = canary_inputs()
+    return found | {"clip": bytes_tensor([item.path.read_bytes()]) for item in islice(whole, 1)}
 
 
 def table(report: dict[str, Any]) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from trifuse.catalog import Item, read_catalog
 from trifuse.catalog_windows import read_windows
 from trifuse.client.encoding import bytes_tensor
 from trifuse.systems import PROFILES
-from trifuse.systems.surveillance.client import SurveillanceClient, Window
+from trifuse.systems.surveillance.client import SurveillanceClient, Window, canary_inputs
 from trifuse.systems.surveillance.contract import ABNORMAL, DECISIONS, EVENTS, SCENE_DIM, contract
 from trifuse.systems.surveillance.manifest import label_of, watch_scenes
 from trifuse.systems.surveillance.quality import event_precisions, headline_values
@@ -54,11 +55,10 @@ def watched_windows(items: Sequence[Item], folder: Path, frame_shape: tuple[int,
 
 
 def example_inputs(manifest: Path, split: str) -> dict[str, NDArray[Any]]:
-    """Take the split's first window that is a whole file, one item for the inputs of the clip ensemble."""
-    clip = next(item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
-    texts = bytes_tensor(["请注意 attention please".encode()])
-    scene = np.zeros((1, SCENE_DIM), np.float32)
-    return {"clip": bytes_tensor([clip.path.read_bytes()]), "text": texts, "scene": scene}
+    """Take the split's first window that is a whole file, else the canary: one item for the clip ensemble."""
+    whole = (item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
+    found: dict[str, NDArray[Any]] = {**canary_inputs(), "scene": np.zeros((1, SCENE_DIM), np.float32)}
+    return found | {"clip": bytes_tensor([item.path.read_bytes()]) for item in islice(whole, 1)}
 
 
 def _precision(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
