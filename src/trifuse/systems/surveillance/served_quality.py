@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,9 +55,11 @@ def watched_windows(items: Sequence[Item], folder: Path, frame_shape: tuple[int,
 
 def example_inputs(manifest: Path, split: str) -> dict[str, NDArray[Any]]:
     """Take the split's first window that is a whole file, else the canary: one item for the clip ensemble."""
-    whole = (item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
+    items = (item for item in read_catalog(manifest, split) if "end_s" not in item.attributes)
     found: dict[str, NDArray[Any]] = {**canary_inputs(), "scene": np.zeros((1, SCENE_DIM), np.float32)}
-    return found | {"clip": bytes_tensor([item.path.read_bytes()]) for item in islice(whole, 1)}
+    if whole := next(items, None):
+        found["clip"] = bytes_tensor([whole.path.read_bytes()])
+    return found
 
 
 def _precision(scores: NDArray[np.float32], labels: NDArray[np.bool_]) -> float:
