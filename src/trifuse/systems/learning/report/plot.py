@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING
 
 from trifuse.systems.learning.contract import BEHAVIOURS, LEVELS
@@ -33,8 +34,7 @@ def class_png(summary: Summary) -> bytes:
     figure.suptitle(summary.lesson, fontsize=12, parse_math=False)
     _draw_attention(above, summary)
     _draw_behaviours(below, summary)
-    below.set_xlim(0, max(summary.duration_s, 1.0))
-    below.xaxis.set_major_formatter(lambda value, _: clock(value))
+    _times(below, summary.duration_s)
     return _png(figure)
 
 
@@ -49,8 +49,7 @@ def learner_png(individual: Individual, duration_s: float) -> bytes:
     levels = [float("nan") if one.attention is None else one.attention for one in individual.windows]
     axes.plot(times_s, levels, color=_CURVE, linewidth=1.2)
     _scale(axes)
-    axes.set_xlim(0, max(duration_s, 1.0))
-    axes.xaxis.set_major_formatter(lambda value, _: clock(value))
+    _times(axes, duration_s)
     return _png(figure)
 
 
@@ -95,6 +94,14 @@ def _scale(axes: Axes) -> None:
     axes.set_yticks(range(len(LEVELS)), LEVELS, fontsize=8)
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _times(axes: Axes, duration_s: float) -> None:
+    """Mark whole minutes, at most ten of them."""
+    step_s = 60 * math.ceil(duration_s / 600) if duration_s > 120 else 15
+    axes.set_xlim(0, max(duration_s, 1.0))
+    axes.set_xticks(range(0, int(duration_s) + 1, step_s))
+    axes.xaxis.set_major_formatter(lambda value, _: clock(value))
 
 
 def _figure(height_inches: float) -> Figure:
