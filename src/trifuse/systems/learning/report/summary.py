@@ -125,7 +125,9 @@ def findings(summary: Summary) -> list[str]:
             f"individuals: at least {FEWEST_LEARNERS} are needed."
         ]
     known = [(one, one.attention[0]) for one in summary.bins if one.attention]
-    found = [f"There was not enough data for {len(summary.bins) - len(known)} of {len(summary.bins)} parts."]
+    gaps, found = len(summary.bins) - len(known), []
+    if gaps:
+        found.append(f"There was not enough data for {gaps} of {len(summary.bins)} parts of the lesson.")
     if known:
         most, least = max(known, key=lambda pair: pair[1]), min(known, key=lambda pair: pair[1])
         found += [
