@@ -45,7 +45,6 @@ _LENGTHS_S = (5.0, 5.6)
 # These shares are the same for all behaviours, so that a missing track tells nothing.
 _NO_SOUND_SHARE, _NO_LINES_SHARE, _SIDECAR_SHARE = 0.1, 0.25, 0.15
 _LEARNER_STREAM, _WINDOW_STREAM, _LESSON_STREAM = 1, 2, 3
-_CONSENT_SHARE = 2 / 3
 # A camera is switched off for this part of a lesson; another has no microphone.
 _OFF_FROM, _OFF_UNTIL = 0.45, 0.6
 
@@ -108,8 +107,8 @@ def generate(output: Path, *, items: int, seed: int, workers: int | None = None)
 def write_lesson(output: Path, *, minutes: float, learners: int, seed: int) -> Path:
     """Record a lesson, a file a learner, and return its list, `lesson.jsonl`, with who agreed to reports.
 
-    `truth` lists when each learner did what. The second camera is off for a while, the third has no
-    microphone. Files of the seed that are already there are kept. Raises ConfigurationError.
+    Two of three agreed; `truth` lists when each learner did what. The second camera is off for a while, the
+    third has no microphone. Files of the seed that are already there are kept. Raises ConfigurationError.
     """
     if minutes <= 0 or learners < 1 or seed < 0:
         raise ConfigurationError(
@@ -206,7 +205,7 @@ def _lesson_row(number: int, duration_s: float, seed: int) -> dict[str, object]:
         "path": _lesson_path(number),
         "lesson": f"lesson {seed}",
         "learner": f"learner {number + 1}",
-        "consent": number % 3 < 3 * _CONSENT_SHARE - 1e-9,
+        "consent": number % 3 < 2,
         "duration_s": duration_s,
         "truth": truth,
     }
