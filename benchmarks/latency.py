@@ -18,30 +18,40 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
 from rich.progress import track
-from rich.table import Table
 
 from trifuse import systems
 from trifuse.artifacts import write_file
+from trifuse.benchmarking.calling import Caller
+from trifuse.benchmarking.labels import served_as
 from trifuse.benchmarking.latencies import Latencies
+from trifuse.benchmarking.load_page import page
 from trifuse.benchmarking.load_plot import load_png
-from trifuse.benchmarking.loops import Load, closed_loop, open_loop, throughput_at
-from trifuse.benchmarking.server_side import mean_step_ms, server_processes, step_times, taken
-from trifuse.client.command_inputs import add_input_options, read_value
+from trifuse.benchmarking.load_tables import latency_rows, model_rows, table
+from trifuse.benchmarking.loops import Load, closed_loop, open_loop
+from trifuse.benchmarking.payloads import add_payload_options, read_payloads
+from trifuse.benchmarking.rate_search import throughput_at
+from trifuse.benchmarking.server_side import (
+    mean_step_ms,
+    processes_at,
+    repository_of,
+    step_times,
+    taken_by,
+    use,
+)
 from trifuse.client.command_line import Report, add_common_options, connect, positive, run
 from trifuse.reporting import machine
 from trifuse.serving.canary import canary_values
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    import psutil
 
     from trifuse.client import TritonClient
     from trifuse.contracts import EnsembleSpec, SystemContract
 
-COLUMNS = ("p50", "p90", "p95", "p99", "max")
-_MOST_AT_ONCE = 8
-PHASES = ("queue", "compute_input", "compute_infer", "compute_output", "batch")
+# A generator that is late more often than this measures itself.
+_LATE_SHARE = 0.01
 
 console = Console(stderr=True)
 
@@ -56,7 +66,7 @@ def main() -> int:
         command.add_argument("--requests", type=positive(int), default=300, help="default: %(default)s")
         command.add_argument("--warm-up", type=positive(int), default=30, help="default: %(default)s")
         add_load_options(command, contract)
-        add_input_options(command, contract)
+        add_payload_options(command, contract)
         add_common_options(command)
     return run(parser, benchmark)
 
@@ -75,13 +85,13 @@ def add_load_options(parser: argparse.ArgumentParser, contract: SystemContract) 
 def benchmark(options: argparse.Namespace) -> Report:
     """Call every ensemble, one client first."""
     contract = systems.contract(options.system, systems.PROFILES[0])
-    ensembles = [one for one in contract.ensembles if contract.model_name(one.name) in options.ensemble]
+    ensembles = {contract.model_name(one.name): one for one in contract.ensembles}
     with connect(options) as triton:
-        names = [contract.model_name(ensemble.name) for ensemble in ensembles]
-        versions = {name: triton.metadata(name).version for name in names}
+        processes = processes_at(triton.endpoint.address)
+        label = served_as(triton, contract, options.ensemble, repository_of(processes))
         found = {
-            contract.model_name(ensemble.name): measure(triton, contract, ensemble, options)
-            for ensemble in ensembles
+            model: measure(triton, contract, ensembles[model], processes, options)
+            for model in options.ensemble
         }
     data = {
         "system": options.system,
@@ -89,126 +99,99 @@ def benchmark(options: argparse.Namespace) -> Report:
         "requests": options.requests,
         "batch": 1,
         "machine": machine(),
-        "versions": versions,
-        "latency_ms": {name: one["latency_ms"] for name, one in found.items()},
-        "steps_ms": {name: one["steps_ms"] for name, one in found.items()},
-        "load": {name: one["load"] for name, one in found.items()},
+        **label,
+        **{name: {model: one[name] for model, one in found.items()} for name in found[options.ensemble[0]]},
     }
     if options.output:
         write(options.output, data)
-    return Report(data, Group(*tables(data)))
+    shown = (rows for model in options.ensemble for rows in model_rows(model, data))
+    return Report(data, Group(table(latency_rows(data)), *map(table, shown)))
 
 
 def measure(
-    triton: TritonClient, contract: SystemContract, ensemble: EnsembleSpec, options: argparse.Namespace
+    triton: TritonClient,
+    contract: SystemContract,
+    ensemble: EnsembleSpec,
+    processes: Sequence[psutil.Process],
+    options: argparse.Namespace,
 ) -> dict[str, Any]:
     """Measure one ensemble under all loads."""
     model = contract.model_name(ensemble.name)
-    inputs = _inputs(ensemble, options, canary_values(contract.system, triton.metadata(model).inputs))
-
-    def call(_: int) -> object:
-        return triton.infer(model, inputs)
-
-    steps = [contract.model_name(step) for step in ensemble.steps]
+    canary = canary_values(contract.system, triton.metadata(model).inputs)
+    call = Caller(triton, partial(connect, options), model, read_payloads(options, ensemble, canary))
+    read_steps = partial(step_times, triton, [model, *map(contract.model_name, ensemble.steps)])
+    for number in range(options.warm_up):
+        call(number)
+    before = read_steps()
     alone = Latencies()
-    for index in range(options.warm_up):
-        call(index)
-    before = step_times(triton, [model, *steps])
-    for index in track(range(options.requests), model, console=console, transient=True):
+    for number in track(range(options.requests), model, console=console, transient=True):
         started_s = time.perf_counter()
-        call(index)
+        call(number)
         alone.add(time.perf_counter() - started_s)
-    steps_ms = mean_step_ms(before, step_times(triton, [model, *steps]))
     return {
+        "payloads": len(call.payloads),
         "latency_ms": alone.summary_ms(),
-        "steps_ms": steps_ms,
-        "load": list(loads(call, alone, triton, options)),
+        "steps_ms": mean_step_ms(before, read_steps()),
+        "load": list(loads(call, alone, read_steps, processes, options)),
     }
 
 
 def loads(
-    call: Callable[[int], object], alone: Latencies, triton: TritonClient, options: argparse.Namespace
+    call: Caller,
+    alone: Latencies,
+    read_steps: Callable[[], dict[str, dict[str, float]]],
+    processes: Sequence[psutil.Process],
+    options: argparse.Namespace,
 ) -> Iterator[dict[str, Any]]:
-    """Put the loads that were asked for on the server, and tell what its processes took."""
-    processes = server_processes(int(triton.endpoint.url.rpartition(":")[2]))
-    warm_up_s = options.seconds / 5
+    """Put the loads that were asked for on the server, and tell what it and its processes did meanwhile."""
+    window = {"seconds": options.seconds, "warm_up_s": options.seconds / 5}
 
-    def under(kind: str, size: float, load: Callable[[], Load | None]) -> Iterator[dict[str, Any]]:
-        before = taken(processes)
+    def under(kind: str, size: float, loop: Callable[..., Load]) -> tuple[Load, dict[str, Any]]:
+        steps, taken, began_s = read_steps(), taken_by(processes), time.perf_counter()
         with console.status(f"{kind} {size:g}"):
-            found = load()
-        after = taken(processes)
-        if found:
-            server = {"server_memory_mb": after["memory_mb"]} if processes else {}
-            if processes and kind != "p99":
-                server["server_cores"] = (after["cpu_s"] - before["cpu_s"]) / (options.seconds + warm_up_s)
-            yield {"kind": kind, "size": size, **found.figures(), **server}
+            load = loop(call, size, **window)
+        server = use(taken, taken_by(processes), time.perf_counter() - began_s)
+        _warn(kind, size, load)
+        row = {"kind": kind, "size": size, **load.figures(), **server}
+        return load, row | {"steps_ms": mean_step_ms(steps, read_steps())}
 
     for clients in options.concurrency:
-        yield from under("clients", clients, partial(closed_loop, call, clients, options.seconds, warm_up_s))
+        yield under("clients", clients, closed_loop)[1]
     for rate in options.rate:
-        yield from under("rate", rate, partial(open_loop, call, rate, options.seconds, warm_up_s))
-    if limit_ms := options.p99_ms:
-        # More than a few calls at once do not make a server quicker than one call alone.
-        highest = _MOST_AT_ONCE * 1000 / alone.summary_ms()["p50"]
-        search = partial(throughput_at, call, limit_ms, options.seconds, warm_up_s, highest)
-        yield from under("p99", limit_ms, lambda: search()[1])
+        yield under("rate", rate, open_loop)[1]
+    if options.p99_ms:
+        rows: dict[float, dict[str, Any]] = {}
+
+        def measured(rate: float) -> Load:
+            load, rows[rate] = under("rate", rate, open_loop)
+            return load
+
+        found = throughput_at(measured, options.p99_ms, 500 / alone.summary_ms()["p50"])
+        yield from rows.values()
+        if found.load:
+            yield rows[found.rate] | {"kind": "p99", "limit_ms": options.p99_ms}
+
+
+def _warn(kind: str, size: float, load: Load) -> None:
+    if load.first_failure:
+        console.print(f"{kind} {size:g}: {load.failures} calls failed: {load.first_failure}", style="red")
+    if load.late > _LATE_SHARE or load.unsent:
+        console.print(
+            f"{kind} {size:g}: the generator could not keep its schedule: {load.late:.1%} of the calls "
+            f"began late, {load.unsent} were not sent",
+            style="yellow",
+        )
 
 
 def write(folder: Path, data: Mapping[str, Any]) -> None:
-    """Write the figures, and a picture for every ensemble that was put under load."""
+    """Write the figures, a picture of every ensemble, and a page with all of it."""
     write_file(folder / "latency.json", json.dumps(data, indent=1) + "\n")
-    pictures = []
+    pictures = {}
     for model, points in data["load"].items():
-        if points:
-            write_file(folder / f"{model}.png", load_png(model, points, data["machine"]))
-            pictures.append(f'<h2>{model}</h2><img src="{model}.png" alt="latency of {model} under load">')
-    if pictures:
-        head = f"<!doctype html><meta charset=utf-8><title>load</title><p>{data['machine']}</p>"
-        write_file(folder / "latency.html", head + "".join(pictures))
-
-
-def _inputs(
-    ensemble: EnsembleSpec, options: argparse.Namespace, canary: Mapping[str, NDArray[Any]]
-) -> Mapping[str, NDArray[Any]]:
-    given = {spec.name: getattr(options, spec.name) for spec in ensemble.inputs}
-    return {
-        spec.name: canary[spec.name] if given[spec.name] is None else read_value(given[spec.name], spec)
-        for spec in ensemble.inputs
-    }
-
-
-def tables(data: Mapping[str, Any]) -> Iterator[Table]:
-    """Show latencies, then load, then the steps."""
-    title = f"one {data['protocol']} client, batch 1, {data['requests']} requests"
-    alone = Table("ensemble", *(f"{name} ms" for name in COLUMNS), title=title, caption=data["machine"])
-    for model, row in data["latency_ms"].items():
-        alone.add_row(model, *(f"{row[name]:.2f}" for name in COLUMNS))
-    yield alone
-    for model, points in data["load"].items():
-        if points:
-            yield _load_table(model, points)
-    for model, found in data["steps_ms"].items():
-        yield _step_table(model, found)
-
-
-def _load_table(model: str, points: list[dict[str, Any]]) -> Table:
-    names = ("per_second", "p50", "p90", "p99", "max", "failures", "late", "server_cores", "server_memory_mb")
-    headings = ("load", "answers/s", "p50", "p90", "p99", "max", "failed", "late", "cores", "MB")
-    table = Table(*headings, title=f"{model} under load; latencies in ms")
-    for point in points:
-        figures = (f"{point[name]:.3g}" if name in point else "" for name in names)
-        table.add_row(f"{point['kind']} {point['size']:g}", *figures)
-    return table
-
-
-def _step_table(model: str, found: dict[str, dict[str, float]]) -> Table:
-    headings = ("step", "queue", "input", "infer", "output", "batch")
-    table = Table(*headings, title=f"{model}, one client: ms an inference in each step")
-    for step, row in found.items():
-        if step != model:
-            table.add_row(step, *(f"{row[name]:.2f}" for name in PHASES))
-    return table
+        steps = {step: row for step, row in data["steps_ms"][model].items() if step != model}
+        pictures[model] = load_png(f"{model}: {data['machine']}", points, steps)
+        write_file(folder / f"{model}.png", pictures[model])
+    write_file(folder / "latency.html", page(data, pictures))
 
 
 if __name__ == "__main__":

@@ -3,125 +3,122 @@
 from __future__ import annotations
 
 import itertools
-import queue
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trifuse.benchmarking.crew import Crew
 from trifuse.benchmarking.latencies import Latencies
 from trifuse.errors import TrifuseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     Call = Callable[[int], object]
 
-# An open loop whose calls wait for a thread of its own measures itself: so many calls may be under way.
+# So many calls of an open loop may be under way; those that come meanwhile wait, and count as late.
 _MOST_UNDER_WAY = 256
-# An arrival that the generator itself was late for by more than this.
+# A call that the generator itself began later than this after it was due.
 _LATE_S = 0.005
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a loop found: latencies, calls a second that were answered, failures, and the share of arrivals
-    that the generator itself was late for (their latency still counts from when they were due).
+    """What a loop found: latencies of the calls that began in its window, answers a second in the window,
+    failures and the first of them; and where the generator itself could not keep an open loop's schedule:
+    the share of calls that it began late (their latency still counts from when they were due) and the number
+    it never sent.
     """
 
     latencies: Latencies
     per_second: float
     failures: int
     late: float = 0.0
+    unsent: int = 0
+    first_failure: TrifuseError | None = None
 
     def figures(self) -> dict[str, float]:
-        """List everything as numbers; latencies in milliseconds."""
+        """List all that is a number; latencies in milliseconds."""
         known = {"calls": self.latencies.count, "per_second": self.per_second, "failures": self.failures}
-        return known | {"late": self.late} | self.latencies.summary_ms()
+        return known | {"late": self.late, "unsent": self.unsent} | self.latencies.summary_ms()
 
 
 def closed_loop(call: Call, clients: int, seconds: float, warm_up_s: float) -> Load:
     """Let so many clients call, each as soon as it was answered; `call` gets a number that counts up."""
-    latencies, failures, numbers = Latencies(), itertools.count(), itertools.count()
-    begin_s = time.perf_counter() + warm_up_s
-    end_s = begin_s + seconds
+    window, numbers = _Window(time.perf_counter() + warm_up_s, seconds), itertools.count()
 
-    def work() -> None:
-        while (sent_s := time.perf_counter()) < end_s:
-            try:
-                call(next(numbers))
-            except TrifuseError:
-                next(failures)
-                continue
-            if begin_s <= sent_s and time.perf_counter() <= end_s:
-                latencies.add(time.perf_counter() - sent_s)
+    def work(_: int) -> None:
+        while (sent_s := time.perf_counter()) < window.end_s:
+            window.count(call, next(numbers), sent_s)
 
-    _run([work] * clients)
-    return Load(latencies, latencies.count / seconds, next(failures))
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(work, range(clients)))
+    return window.load()
 
 
-def open_loop(call: Call, rate: float, seconds: float, warm_up_s: float, seed: int = 0) -> Load:
+def open_loop(
+    call: Call, rate: float, seconds: float, warm_up_s: float, most_under_way: int = _MOST_UNDER_WAY
+) -> Load:
     """Let calls arrive as a Poisson process of `rate` a second, however long the answers take.
 
     A latency counts from when its call was due, so that a server that stalls is not let off by a client that
     waits for it (coordinated omission: https://www.scylladb.com/2021/04/22/on-coordinated-omission/).
     """
-    rng = np.random.default_rng(seed)
-    count = int((warm_up_s + seconds) * rate * 1.2) + 20
-    due_s = np.cumsum(rng.exponential(1 / rate, count))
-    due_s = due_s[due_s < warm_up_s + seconds]
-    latencies, failures, late = Latencies(), itertools.count(), itertools.count()
-    waiting: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-    origin_s = time.perf_counter() + 0.05
+    origin_s = time.perf_counter()
+    window, late, unsent = _Window(origin_s + warm_up_s, seconds), itertools.count(), 0
+    due_s = origin_s + arrivals(rate, warm_up_s + seconds)
 
-    def work() -> None:
-        while (number := waiting.get()) is not None:
-            try:
-                call(number)
-            except TrifuseError:
-                next(failures)
-                continue
-            if due_s[number] >= warm_up_s:
-                latencies.add(time.perf_counter() - origin_s - due_s[number])
+    def work(number: int) -> None:
+        if time.perf_counter() - due_s[number] > _LATE_S:
+            next(late)
+        window.count(call, number, due_s[number])
 
-    workers = min(_MOST_UNDER_WAY, len(due_s))
-
-    def arrive() -> None:
+    with Crew(work, most_under_way) as crew:
         for number, at_s in enumerate(due_s):
-            time.sleep(max(0.0, origin_s + at_s - time.perf_counter()))
-            if time.perf_counter() - origin_s - at_s > _LATE_S:
-                next(late)
-            waiting.put(number)
-        for _ in range(workers):
-            waiting.put(None)
-
-    _run([arrive, *[work] * workers])
-    return Load(latencies, latencies.count / seconds, next(failures), next(late) / max(len(due_s), 1))
+            time.sleep(max(0.0, at_s - time.perf_counter()))
+            if not crew.give(number, max(0.0, window.end_s - time.perf_counter())):
+                unsent = len(due_s) - number
+                break
+    share = next(late) / max(len(due_s) - unsent, 1)
+    return window.load(share, unsent)
 
 
-def throughput_at(
-    call: Call, limit_ms: float, seconds: float, warm_up_s: float, highest: float
-) -> tuple[float, Load | None]:
-    """Find the highest rate whose p99 stays within a limit, by bisection below `highest` calls a second.
-
-    Returns the rate and what was measured at it; 0 and None if no rate is slow enough.
-    """
-    low, high, best = 0.0, highest, None
-    for _ in range(6):
-        rate = (low + high) / 2
-        found = open_loop(call, rate, seconds, warm_up_s)
-        if not found.failures and found.latencies.summary_ms()["p99"] <= limit_ms:
-            low, best = rate, found
-        else:
-            high = rate
-    return low, best
+def arrivals(rate: float, seconds: float, seed: int = 0) -> NDArray[np.float64]:
+    """Draw when calls arrive within so many seconds: a Poisson process of `rate` a second, in order."""
+    rng = np.random.default_rng(seed)
+    # The number of arrivals is Poisson, and given the number they are uniform.
+    count = rng.poisson(rate * seconds)
+    return np.sort(rng.uniform(0, seconds, max(count, 1)))
 
 
-def _run(tasks: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=task) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+class _Window:
+    """Times calls, and counts those of a stretch of time; threads share it."""
+
+    def __init__(self, begin_s: float, seconds: float) -> None:
+        self.begin_s, self.end_s = begin_s, begin_s + seconds
+        self.latencies = Latencies()
+        self._seconds = seconds
+        self._answered, self._failures = itertools.count(), list[TrifuseError]()
+
+    def count(self, call: Call, number: int, due_s: float) -> None:
+        """Make one call that was due at `due_s`, on the clock of `time.perf_counter`."""
+        try:
+            call(number)
+        except TrifuseError as error:
+            self._failures.append(error)
+            return
+        now_s = time.perf_counter()
+        if self.begin_s <= due_s <= self.end_s:
+            self.latencies.add(now_s - due_s)
+        if self.begin_s <= now_s <= self.end_s:
+            next(self._answered)
+
+    def load(self, late: float = 0.0, unsent: int = 0) -> Load:
+        """Sum up; to be asked once, when no thread calls any more."""
+        per_second, first = next(self._answered) / self._seconds, next(iter(self._failures), None)
+        return Load(self.latencies, per_second, len(self._failures), late, unsent, first)
