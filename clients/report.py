@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -18,16 +19,19 @@ from trifuse.preprocessing.video import VideoSettings
 from trifuse.systems import PROFILES
 from trifuse.systems.learning.client import LearningClient
 from trifuse.systems.learning.contract import contract
+from trifuse.systems.learning.report.findings import findings
 from trifuse.systems.learning.report.page import write_report
 from trifuse.systems.learning.report.recordings import find_recordings, read_key
-from trifuse.systems.learning.report.scores import WindowScore, read_scores, write_scores
-from trifuse.systems.learning.report.scoring import score, starts_of
-from trifuse.systems.learning.report.summary import Summary, findings, summarise
+from trifuse.systems.learning.report.scores import ScoreTable
+from trifuse.systems.learning.report.scoring import complete, starts_of
+from trifuse.systems.learning.report.summary import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from trifuse.systems.learning.report.recordings import Recording
+    from trifuse.systems.learning.report.scores import WindowScore
+    from trifuse.systems.learning.report.summary import Summary
 
 SCORES = "scores.csv"
 
@@ -81,25 +85,19 @@ def report(options: argparse.Namespace) -> Report:
 
 def observe(recordings: Sequence[Recording], options: argparse.Namespace) -> list[WindowScore]:
     """Observe every window that the table of scores does not have, and keep the scores as they come."""
-    table = options.output / SCORES
-    known = {(one.lesson, one.learner, one.start_s): one for one in read_scores(table)}
     settings = contract(PROFILES[0]).settings
-    audio = AudioSettings.of(settings)
+    audio, table = AudioSettings.of(settings), ScoreTable(options.output / SCORES, recordings)
     found: list[WindowScore] = []
     with connect(options) as triton, Progress(console=Console(stderr=True)) as progress:
         client = LearningClient(triton)
         count, size = client.frame_shape
         video = replace(VideoSettings.of(settings), frame_count=count, frame_size=size)
         for recording in recordings:
-            starts = starts_of(recording, video.window_s)
-            keys = [(recording.lesson, recording.learner, start_s) for start_s in starts]
-            done = [known[key] for key in keys if key in known]
-            found += done
-            task = progress.add_task(recording.learner, total=len(starts), completed=len(done))
-            for scores in score(recording, len(done), video, audio, client):
-                found += scores
-                write_scores(table, found)
-                progress.advance(task, len(scores))
+            starts_s = starts_of(recording, video.window_s)
+            task = progress.add_task(escape(recording.learner), total=len(starts_s))
+            for known in complete(table, recording, video, audio, client):
+                progress.update(task, completed=known)
+            found += table.of(recording, starts_s)
     return found
 
 

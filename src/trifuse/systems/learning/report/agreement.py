@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from trifuse.errors import InputError
 from trifuse.systems.learning.contract import BEHAVIOURS, LEVELS
 from trifuse.training.metrics import f1_by_class, quadratic_kappa
 
@@ -28,8 +29,11 @@ class Pair(NamedTuple):
 def agreement(
     scores: Sequence[WindowScore], truth: Mapping[str, Sequence[Mapping[str, Any]]], bin_s: float
 ) -> dict[str, float]:
-    """Compare windows with the truth of each learner, and the curves of the class in bins of `bin_s`."""
-    pairs = [pair for one in scores for pair in _paired(one, truth[one.learner])]
+    """Compare windows with the truth of each learner, and the curves of the class in bins of `bin_s`.
+
+    Raises InputError where nothing can be compared.
+    """
+    pairs = _pairs(scores, truth)
     told = np.array([BEHAVIOURS.index(str(one.score.behaviour)) for one in pairs])
     true = np.array([BEHAVIOURS.index(one.truth["behaviour"]) for one in pairs])
     rated = [one for one in pairs if one.score.attention is not None and "attention" in one.truth]
@@ -39,10 +43,24 @@ def agreement(
         "windows": len(pairs),
         "accuracy": float((told == true).mean()),
         "macro_f1": float(np.mean(list(f1_by_class(told, true, len(BEHAVIOURS)).values()))),
+        "mean_absolute_error": float(np.abs(levels - known).mean()),
         "ordinal_mse": float(((levels - known) ** 2).mean()),
         "kappa": quadratic_kappa(np.rint(levels).astype(int), known, len(LEVELS)),
         "class_curve_correlation": _correlation(rated, bin_s),
     }
+
+
+def _pairs(scores: Sequence[WindowScore], truth: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Pair]:
+    if unknown := {one.learner for one in scores} - truth.keys():
+        raise InputError(
+            "there is no truth of some learners",
+            got=", ".join(sorted(unknown)),
+            hint="Compare a report that was made without pseudonyms",
+        )
+    pairs = [pair for one in scores for pair in _paired(one, truth[one.learner])]
+    if not pairs:
+        raise InputError("no window of the report shows an act that is known", got=f"{len(scores)} windows")
+    return pairs
 
 
 def _paired(score: WindowScore, acts: Sequence[Mapping[str, Any]]) -> list[Pair]:

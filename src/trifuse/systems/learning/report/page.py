@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from trifuse.artifacts import write_file
 from trifuse.systems.learning.contract import BEHAVIOURS
+from trifuse.systems.learning.report.findings import clock, findings, phases, words
 from trifuse.systems.learning.report.plot import class_png, learner_png
-from trifuse.systems.learning.report.summary import clock, findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from trifuse.systems.learning.report.findings import Phase
     from trifuse.systems.learning.report.summary import Individual, Summary
 
 PAGE, PICTURE, CLASS_TABLE, LEARNERS_TABLE = "report.html", "report.png", "class.csv", "learners.csv"
@@ -40,6 +41,8 @@ _LEARNERS = ("lesson", "learner", "observed_s", "attention", *BEHAVIOURS)
 def write_report(folder: Path, summaries: Sequence[Summary]) -> Path:
     """Write the page, the picture of the first lesson that has one, and both tables; returns the page."""
     pictures = {one.lesson: class_png(one) for one in summaries if one.bins}
+    # A report on fewer learners must not show the class of the report before.
+    (folder / PICTURE).unlink(missing_ok=True)
     for png in list(pictures.values())[:1]:
         write_file(folder / PICTURE, png)
     write_file(folder / CLASS_TABLE, _csv(_CLASS, (row for one in summaries for row in _bins(one))))
@@ -62,7 +65,36 @@ def _lesson(summary: Summary, picture: bytes | None) -> str:
     told = "".join(f"<li>{escape(line)}</li>" for line in findings(summary))
     image = _image(picture, f"the class in {summary.lesson}") if picture else ""
     name = escape(summary.lesson)
-    return f"<section><h2>{name}: the class</h2><ul>{told}</ul>{image}</section>{_agreed(summary)}"
+    versions = ", ".join(map(str, summary.versions)) or "none, as nothing was observed"
+    tables = f'{_phases(summary)}<p class="soft">Told by model version: {versions}.</p>'
+    return f"<section><h2>{name}: the class</h2><ul>{told}</ul>{image}{tables}</section>{_agreed(summary)}"
+
+
+def _phases(summary: Summary) -> str:
+    least, most = phases(summary)
+    if not least:
+        return ""
+    columns = (
+        '<th class="n">attention (0 to 3)</th><th class="n">present</th><th>most frequent behaviour</th>'
+    )
+    rows = [
+        f"<tr><td>{kind}</td>{_cells(one)}</tr>"
+        for kind, found in (("least", least), ("most", most))
+        for one in found
+    ]
+    return (
+        "<h3>Parts with the least and the most attention</h3>"
+        '<div class="scroll"><table style="white-space: nowrap">'
+        f"<tr><th></th><th>from – to</th>{columns}</tr>{''.join(rows)}</table></div>"
+    )
+
+
+def _cells(phase: Phase) -> str:
+    return (
+        f"<td>{clock(phase.start_s)} – {clock(phase.end_s)}</td>"
+        f'<td class="n">{phase.attention:.1f}</td><td class="n">{phase.present:.0%}</td>'
+        f"<td>{words(phase.behaviour)} ({phase.share:.0%})</td>"
+    )
 
 
 def _agreed(summary: Summary) -> str:
@@ -78,8 +110,8 @@ def _individual(individual: Individual, duration_s: float) -> str:
     name = escape(individual.learner)
     if individual.attention is None or not individual.shares:
         return f"<h3>{name}</h3><p>Not enough data: {individual.observed_s / 60:.1f} minutes observed.</p>"
-    often = sorted(individual.shares.items(), key=lambda pair: -pair[1])[:3]
-    told = ", ".join(f"{behaviour.replace('_', ' ')} {share:.0%}" for behaviour, share in often)
+    often = sorted(individual.shares.items(), key=lambda pair: -pair[1])
+    told = ", ".join(f"{words(behaviour)} {share:.0%}" for behaviour, share in often if share)
     minutes = individual.observed_s / 60
     facts = f"{minutes:.1f} minutes observed, attention {individual.attention:.1f} of 3; {told}"
     return (

@@ -7,12 +7,16 @@ import math
 from typing import TYPE_CHECKING
 
 from trifuse.systems.learning.contract import BEHAVIOURS, LEVELS
-from trifuse.systems.learning.report.summary import clock
+from trifuse.systems.learning.report.findings import clock, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
+    from trifuse.systems.learning.report.scores import WindowScore
     from trifuse.systems.learning.report.summary import Individual, Summary
 
 # Okabe and Ito's colours, which most people can tell apart, and a grey for nobody.
@@ -23,8 +27,8 @@ COLOURS = dict(
         strict=True,
     )
 )
-_CURVE, _GRID = "#0b3c5d", "#dfe3ea"
-_WIDTH_INCHES, _CLASS_INCHES, _LEARNER_INCHES, _DPI = 11.0, 6.4, 1.5, 110
+_CURVE, _GRID, _GAP = "#0b3c5d", "#dfe3ea", "#b4bcc8"
+_WIDTH_INCHES, _CLASS_INCHES, _LEARNER_INCHES, _DPI = 11.0, 6.4, 2.9, 110
 
 
 def class_png(summary: Summary) -> bytes:
@@ -39,18 +43,39 @@ def class_png(summary: Summary) -> bytes:
 
 
 def learner_png(individual: Individual, duration_s: float) -> bytes:
-    """Draw what a learner did, and the attention as a line; what was not observed stays empty."""
+    """Draw the attention of a learner, and a row for every behaviour; hatched is what was not observed."""
     figure = _figure(_LEARNER_INCHES)
-    axes = figure.subplots()
-    for one in individual.windows:
-        if one.behaviour:
-            axes.axvspan(one.start_s, one.end_s, color=COLOURS[one.behaviour], alpha=0.55, linewidth=0)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 1.3))
     times_s = [(one.start_s + one.end_s) / 2 for one in individual.windows]
     levels = [float("nan") if one.attention is None else one.attention for one in individual.windows]
-    axes.plot(times_s, levels, color=_CURVE, linewidth=1.2)
-    _scale(axes)
-    _times(axes, duration_s)
+    above.plot(times_s, levels, color=_CURVE, linewidth=1.2, marker=".", markersize=2)
+    _scale(above)
+    _draw_rows(below, individual.windows)
+    for axes in (above, below):
+        _hatch_unseen(axes, individual.windows)
+    _times(below, duration_s)
     return _png(figure)
+
+
+def _draw_rows(axes: Axes, windows: Sequence[WindowScore]) -> None:
+    for row, name in enumerate(BEHAVIOURS):
+        shown = [(one.start_s, one.end_s - one.start_s) for one in windows if one.behaviour == name]
+        axes.broken_barh(shown, (row - 0.4, 0.8), color=COLOURS[name], linewidth=0)
+    axes.set_yticks(range(len(BEHAVIOURS)), [words(name) for name in BEHAVIOURS], fontsize=8)
+    axes.set_ylim(len(BEHAVIOURS) - 0.5, -0.5)
+    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _hatch_unseen(axes: Axes, windows: Sequence[WindowScore]) -> None:
+    for one in windows:
+        if not one.observation:
+            _hatch(axes, one.start_s, one.end_s)
+
+
+def _hatch(axes: Axes, start_s: float, end_s: float) -> None:
+    axes.axvspan(start_s, end_s, facecolor="none", edgecolor=_GAP, hatch="////", linewidth=0)
 
 
 def _draw_attention(axes: Axes, summary: Summary) -> None:
@@ -61,6 +86,9 @@ def _draw_attention(axes: Axes, summary: Summary) -> None:
         middles_s, lows, highs, color=_CURVE, alpha=0.15, linewidth=0, label="middle half of the class"
     )
     axes.plot(middles_s, means, color=_CURVE, marker="o", markersize=3, label="mean")
+    for one in summary.bins:
+        if not one.attention:
+            _hatch(axes, one.start_s, one.end_s)
     _scale(axes)
     axes.legend(loc="lower left", frameon=False, fontsize=8, ncols=2)
 
@@ -69,24 +97,28 @@ def _draw_behaviours(axes: Axes, summary: Summary) -> None:
     for one in summary.bins:
         middle_s, width_s = (one.start_s + one.end_s) / 2, one.end_s - one.start_s
         if not one.shares:
-            axes.bar(middle_s, 1, width_s, facecolor="none", edgecolor=_GRID, hatch="////", linewidth=0)
+            _hatch(axes, one.start_s, one.end_s)
             continue
         bottom = 0.0
         for name, share in one.shares.items():
             axes.bar(middle_s, share, width_s * 0.96, bottom=bottom, color=COLOURS[name])
             bottom += share
-    handles = [_patch(name) for name in BEHAVIOURS]
+    handles = [_patch(COLOURS[name], words(name)) for name in BEHAVIOURS]
+    if any(not one.shares for one in summary.bins):
+        handles.append(_patch("none", "not enough data"))
     axes.set_ylim(0, 1)
     axes.set_ylabel("share of learners' time", fontsize=9)
     axes.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=7, frameon=False, fontsize=8
+        handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=8, frameon=False, fontsize=8
     )
 
 
-def _patch(name: str) -> object:
+def _patch(colour: str, label: str) -> Patch:
     from matplotlib.patches import Patch
 
-    return Patch(color=COLOURS[name], label=name.replace("_", " "))
+    if colour == "none":
+        return Patch(facecolor="none", edgecolor=_GAP, hatch="////", label=label)
+    return Patch(color=colour, label=label)
 
 
 def _scale(axes: Axes) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from trifuse.errors import ArtifactError, ConfigurationError
+from trifuse.errors import ArtifactError, ConfigurationError, InputError
 from trifuse.preprocessing.recording import probe
 from trifuse.systems.learning.labels import LESSON_NAME
 
@@ -28,6 +29,11 @@ class Recording:
     consent: bool
     duration_s: float
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """Tell whose recording it is: (lesson, learner)."""
+        return self.lesson, self.learner
+
 
 def find_recordings(sources: Sequence[Path], key: bytes | None = None) -> list[Recording]:
     """List the recordings of lesson manifests, of folders that hold one, and of media files.
@@ -36,12 +42,18 @@ def find_recordings(sources: Sequence[Path], key: bytes | None = None) -> list[R
     named by pseudonyms. Raises ArtifactError or InputError.
     """
     found = [recording for source in sources for recording in _recordings(source)]
-    if key is None:
-        return found
-    return [
-        Recording(one.path, one.lesson, pseudonym(one.learner, key), one.consent, one.duration_s)
-        for one in found
-    ]
+    if key is not None:
+        found = [replace(one, learner=pseudonym(one.learner, key)) for one in found]
+    counts = Counter(one.name for one in found)
+    if doubled := [name for name, count in counts.items() if count > 1]:
+        lesson, learner = doubled[0]
+        raise InputError(
+            "a learner has several recordings of a lesson",
+            got=f"{counts[doubled[0]]} of {learner} in {lesson}",
+            expected="one each",
+            hint="Put them into one file, or into lessons of their own",
+        )
+    return found
 
 
 def read_key(path: Path) -> bytes:
@@ -89,7 +101,9 @@ def _recording(line: str, folder: Path, where: str) -> Recording:
         # Only a plain `true` is a consent.
         consent = row.get("consent") is True
         lesson, learner = str(row["lesson"]), str(row["learner"])
-        duration_s = float(row["duration_s"]) if "duration_s" in row else probe(path)
+        # A file that is not there would be told of as one in which nobody was seen.
+        probed_s = probe(path)
+        duration_s = float(row.get("duration_s", probed_s))
         return Recording(path, lesson, learner, consent, duration_s)
     except (ValueError, TypeError, KeyError) as error:
         raise ArtifactError(

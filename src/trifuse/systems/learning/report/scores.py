@@ -12,10 +12,11 @@ from trifuse.errors import ArtifactError
 from trifuse.systems.learning.contract import ABSENT, BEHAVIOURS, LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from trifuse.systems.learning.calls import Observation
+    from trifuse.systems.learning.report.recordings import Recording
 
 _KNOWN = ("lesson", "learner", "start_s", "end_s", "observed", "behaviour", "attention", "version")
 _LEVELS = tuple(f"level {level}" for level in range(len(LEVELS)))
@@ -42,6 +43,34 @@ class WindowScore:
         """The expected level; None where nothing was observed, or the learner was absent."""
         observation = self.observation
         return observation.attention if observation and observation.behaviour != ABSENT else None
+
+
+class ScoreTable:
+    """The scores of a run's windows, in a file that has at any moment all that were told until then.
+
+    What the file had of other learners and lessons, or of recordings that changed after it was written, is
+    left out: names that were replaced by pseudonyms do not live on. Raises ArtifactError.
+    """
+
+    def __init__(self, path: Path, recordings: Sequence[Recording]) -> None:
+        self._path = path
+        written_s = path.stat().st_mtime if path.is_file() else 0.0
+        kept = {one.name for one in recordings if one.path.stat().st_mtime <= written_s}
+        self._scores = {
+            (*name, one.start_s): one
+            for one in read_scores(path)
+            if (name := (one.lesson, one.learner)) in kept
+        }
+
+    def of(self, recording: Recording, starts_s: Iterable[float]) -> list[WindowScore]:
+        """List what is known of a recording's windows that begin at these times."""
+        keys = [(*recording.name, start_s) for start_s in starts_s]
+        return [self._scores[key] for key in keys if key in self._scores]
+
+    def add(self, scores: Iterable[WindowScore]) -> None:
+        """Add scores and write the file, complete or not at all."""
+        self._scores |= {(one.lesson, one.learner, one.start_s): one for one in scores}
+        write_scores(self._path, self._scores.values())
 
 
 def write_scores(path: Path, scores: Iterable[WindowScore]) -> None:

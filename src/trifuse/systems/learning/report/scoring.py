@@ -21,10 +21,15 @@ if TYPE_CHECKING:
     from trifuse.preprocessing.video import VideoSettings
     from trifuse.systems.learning.calls import Observation
     from trifuse.systems.learning.report.recordings import Recording
+    from trifuse.systems.learning.report.scores import ScoreTable
 
 BATCH = 16
 # A picture that varies by less, of 255 levels, is black, covered or a test card.
 _LEAST_CONTRAST = 4.0
+# What varies from one frame to the next by less, of 255 levels, is a picture that froze: H.264 goes on
+# refining it by up to 0.05, while a head that sways by one pixel of 640 changes it by 0.15. A still, empty
+# room may look frozen, too: then nobody is called absent.
+_LEAST_CHANGE = 0.08
 
 
 class Observer(Protocol):
@@ -47,11 +52,28 @@ def starts_of(recording: Recording, window_s: float) -> list[float]:
     return [index * window_s for index in range(int(recording.duration_s / window_s + 1e-6))]
 
 
+def complete(
+    table: ScoreTable, recording: Recording, video: VideoSettings, audio: AudioSettings, observer: Observer
+) -> Iterator[int]:
+    """Observe the windows that a table lacks of a recording; yields how many it has, batch by batch."""
+    starts_s = starts_of(recording, video.window_s)
+    known = {one.start_s for one in table.of(recording, starts_s)}
+    yield len(known)
+    missing_s = [start_s for start_s in starts_s if start_s not in known]
+    for scores in score(recording, missing_s, video, audio, observer):
+        table.add(scores)
+        yield len(table.of(recording, starts_s))
+
+
 def score(
-    recording: Recording, done: int, video: VideoSettings, audio: AudioSettings, observer: Observer
+    recording: Recording,
+    starts_s: Sequence[float],
+    video: VideoSettings,
+    audio: AudioSettings,
+    observer: Observer,
 ) -> Iterator[list[WindowScore]]:
-    """Yield the scores of the windows after the first `done`, batch by batch."""
-    for batch in _batches(cut(recording, video, audio, done)):
+    """Yield the scores of the windows that begin at these times, batch by batch."""
+    for batch in _batches(cut(recording, starts_s, video, audio)):
         seen = [one.window for one in batch if one.window]
         told = iter(observer.observe_many(seen) if seen else [])
         yield [
@@ -66,9 +88,11 @@ def score(
         ]
 
 
-def cut(recording: Recording, video: VideoSettings, audio: AudioSettings, skipped: int) -> Iterator[Cut]:
+def cut(
+    recording: Recording, starts_s: Sequence[float], video: VideoSettings, audio: AudioSettings
+) -> Iterator[Cut]:
     """Decode one window after the other."""
-    for start_s in starts_of(recording, video.window_s)[skipped:]:
+    for start_s in starts_s:
         end_s = start_s + video.window_s
         try:
             clip = read_clip(recording.path, video, audio, start_s=start_s, end_s=end_s)
@@ -80,8 +104,11 @@ def cut(recording: Recording, video: VideoSettings, audio: AudioSettings, skippe
 
 
 def _is_seen(frames: NDArray[np.uint8] | None) -> bool:
-    """Tell whether there is a picture: somebody who is only heard is not observed."""
-    return frames is not None and float(np.median(frames.std(axis=(1, 2)).max(axis=1))) >= _LEAST_CONTRAST
+    """Tell whether there is a picture that lives: somebody who is only heard is not observed."""
+    if frames is None or float(np.median(frames.std(axis=(1, 2)).max(axis=1))) < _LEAST_CONTRAST:
+        return False
+    changes = np.abs(np.diff(frames.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
+    return float(changes.max()) >= _LEAST_CHANGE
 
 
 def _batches(cuts: Iterator[Cut]) -> Iterator[list[Cut]]:

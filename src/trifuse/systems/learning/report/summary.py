@@ -49,7 +49,10 @@ class Individual:
 
 @dataclass(frozen=True)
 class Summary:
-    """A lesson: its bins (none where the class is too small), and who agreed; `withheld` learners did not."""
+    """A lesson: its bins (none where the class is too small), and who agreed; `withheld` learners did not.
+
+    `versions` are those of the models that told what is summed up.
+    """
 
     lesson: str
     duration_s: float
@@ -57,6 +60,7 @@ class Summary:
     bins: tuple[Bin, ...]
     individuals: tuple[Individual, ...]
     withheld: int
+    versions: tuple[int, ...]
 
 
 def summarise(lesson: str, scores: Sequence[WindowScore], consenting: Iterable[str], bin_s: float) -> Summary:
@@ -71,9 +75,10 @@ def summarise(lesson: str, scores: Sequence[WindowScore], consenting: Iterable[s
         lesson,
         duration_s,
         len(by_learner),
-        tuple(_bin(by_learner, start_s, start_s + bin_s) for start_s in starts),
+        tuple(_bin(by_learner, start_s, min(start_s + bin_s, duration_s)) for start_s in starts),
         tuple(_individual(name, by_learner[name]) for name in agreed),
         len(by_learner) - len(agreed),
+        tuple(sorted({one.observation.version for one in scores if one.observation})),
     )
 
 
@@ -115,36 +120,3 @@ def shares_of(scores: Sequence[WindowScore]) -> dict[str, float]:
     """Tell the share of every behaviour in windows that were observed."""
     counts = Counter(one.behaviour for one in scores)
     return {name: counts[name] / len(scores) for name in BEHAVIOURS}
-
-
-def findings(summary: Summary) -> list[str]:
-    """Say in plain sentences what stands out."""
-    if not summary.bins:
-        return [
-            f"{summary.learners} learners are too few to tell anything of the class without telling it of "
-            f"individuals: at least {FEWEST_LEARNERS} are needed."
-        ]
-    known = [(one, one.attention[0]) for one in summary.bins if one.attention]
-    gaps, found = len(summary.bins) - len(known), []
-    if gaps:
-        found.append(f"There was not enough data for {gaps} of {len(summary.bins)} parts of the lesson.")
-    if known:
-        most, least = max(known, key=lambda pair: pair[1]), min(known, key=lambda pair: pair[1])
-        found += [
-            f"The class attended most from {clock(most[0].start_s)} (level {most[1]:.1f} of 3), "
-            f"and least from {clock(least[0].start_s)} (level {least[1]:.1f}).",
-            f"From {clock(least[0].start_s)}, the most frequent behaviour was {_commonest(least[0])}.",
-        ]
-    return found
-
-
-def clock(time_s: float) -> str:
-    """Write a time of the lesson as m:ss."""
-    minutes, seconds = divmod(round(time_s), 60)
-    return f"{minutes}:{seconds:02}"
-
-
-def _commonest(one: Bin) -> str:
-    shares = one.shares or {}
-    name = max(shares, key=lambda behaviour: shares[behaviour])
-    return f"“{name.replace('_', ' ')}” ({shares[name]:.0%} of what was observed)"
