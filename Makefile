@@ -1,5 +1,7 @@
 # Every target sets up what it needs; the only thing that must be installed is Python 3.11 or 3.12.
 PYTHON ?= python3
+# That of NVIDIA's images.
+IMAGE_PYTHON ?= python3.12
 UV := .venv-tools/bin/uv
 BIN := .venv/bin
 SYSTEM ?= product
@@ -8,6 +10,9 @@ ARTIFACTS ?= artifacts
 TWO_WORKERS := --numprocesses 2 --dist loadfile
 UV_VERSION := 0.13.9
 UV_LOCK_FLAGS := --quiet --generate-hashes --no-emit-index-url --no-header --python-version 3.11
+# NVIDIA's images have Python 3.12. Those for GPUs bring TensorRT; its wheels fetch libraries while they are built, so
+# that no lock can have them.
+UV_IMAGE_LOCK_FLAGS := $(subst 3.11,3.12,$(UV_LOCK_FLAGS)) --python-platform x86_64-manylinux_2_39
 
 export TRIFUSE_SERVER_ENVIRONMENT ?= $(CURDIR)/.venv-server
 
@@ -15,7 +20,7 @@ export TRIFUSE_SERVER_ENVIRONMENT ?= $(CURDIR)/.venv-server
 
 .PHONY: help
 help: ## Show what you can make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-8s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: environment ## Generate data, train, export, publish, serve, search: the whole path in minutes
@@ -44,6 +49,13 @@ check: environment ## Lint, type-check and run the fast tests
 	$(BIN)/mypy
 	$(BIN)/pytest -q $(TWO_WORKERS) -m "not slow" tests/core
 
+.PHONY: containers
+containers: .venv-containers/.complete ## Lint the container files, import what the server image imports
+	.venv-containers/bin/hadolint docker/*.Dockerfile
+	.venv-containers/bin/shellcheck docker/serve.sh
+	.venv-containers/bin/docker-compose --file docker/compose.yaml --profile cpu --profile gpu --profile build config --quiet
+	.venv-containers/bin/python docker/import_shims.py
+
 .PHONY: soak
 soak: environment ## Run the long load test (SOAK_MINUTES=10)
 	$(BIN)/pytest -s tests/soak
@@ -52,10 +64,13 @@ soak: environment ## Run the long load test (SOAK_MINUTES=10)
 lock: $(UV) ## Resolve the dependencies anew into locks/
 	$(UV) pip compile $(UV_LOCK_FLAGS) --universal pyproject.toml --extra client --extra retrieval --extra build --extra cpu --extra bench --extra test --extra dev -o locks/development.txt
 	$(UV) pip compile $(UV_LOCK_FLAGS) docker/embedded-requirements.txt -o locks/server.txt
+	$(UV) pip compile $(UV_IMAGE_LOCK_FLAGS) docker/server-requirements.txt -o locks/container.txt
+	$(UV) pip compile $(UV_IMAGE_LOCK_FLAGS) docker/tools-requirements.txt -o locks/container-tools.txt
+	echo "tensorrt; python_version < '3'" | $(UV) pip compile $(UV_IMAGE_LOCK_FLAGS) --override - pyproject.toml --extra client --extra retrieval --extra build --extra gpu -o locks/gpu.txt
 
 .PHONY: clean
 clean: ## Remove the environments; artifacts stay
-	rm -rf .venv .venv-server .venv-tools
+	rm -rf .venv .venv-server .venv-containers .venv-tools
 
 .PHONY: environment
 environment: .venv/.complete .venv-server/.complete
@@ -69,6 +84,12 @@ environment: .venv/.complete .venv-server/.complete
 .venv-server/.complete: locks/server.txt | $(UV)
 	@test -x .venv-server/bin/python || $(UV) venv --quiet --python $(PYTHON) .venv-server
 	$(UV) pip sync --python .venv-server/bin/python locks/server.txt
+	@touch $@
+
+.venv-containers/.complete: locks/container.txt locks/container-tools.txt | $(UV)
+	@test -x .venv-containers/bin/python || $(UV) venv --quiet --python $(IMAGE_PYTHON) --no-python-downloads .venv-containers \
+		|| { echo "error: $(IMAGE_PYTHON) cannot be used, and the server image has Python 3.12. Try: make IMAGE_PYTHON=PATH containers" >&2; exit 1; }
+	$(UV) pip sync --python .venv-containers/bin/python locks/container.txt locks/container-tools.txt
 	@touch $@
 
 $(UV):

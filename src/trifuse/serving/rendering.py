@@ -15,6 +15,7 @@ from tritonclient.grpc.model_config_pb2 import (
 
 from trifuse import systems
 from trifuse.errors import ConfigurationError
+from trifuse.serving.gpu_configs import gpu_configs
 
 if TYPE_CHECKING:
     from trifuse.contracts import EnsembleSpec, ModelSpec, ServiceSpec, SystemContract, TensorSpec
@@ -46,15 +47,32 @@ def definition(system: str) -> dict[str, str]:
     return render(contract, _DEFINITION_VERSION, _DEFINITION_CORES) | services
 
 
+def gpu_definition(system: str) -> dict[str, str]:
+    """Render the configurations for GPUs that model_repository/ in git holds, by path."""
+    return render_gpu_configs(systems.contract(system, _DEFINITION_PROFILE))
+
+
 def render_services(contract: SystemContract, version: int, cores: int) -> dict[str, str]:
     """Write every service's config.pbtxt, by model name; `version` is the one that answers."""
     configs = [_service(contract, service, version, cores) for service in contract.services]
     return {config.name: _header(contract, config, cores) + _text(config) for config in configs}
 
 
-def _header(contract: SystemContract, config: ModelConfig, cores: int) -> str:
+def render_gpu_configs(contract: SystemContract) -> dict[str, str]:
+    """Write the parts' configurations for GPUs, by path in the repository: MODEL/configs/NAME.pbtxt.
+
+    They are the same for every version and number of cores.
+    """
+    return {
+        f"{config.name}/configs/{name}.pbtxt": _header(contract, config) + _text(config)
+        for part in contract.parts
+        for name, config in gpu_configs(_interface(contract, part), contract, part).items()
+    }
+
+
+def _header(contract: SystemContract, config: ModelConfig, cores: int | None = None) -> str:
     # An ensemble runs nothing itself, and a version's ensembles are the same on every machine.
-    machine = "" if config.platform == "ensemble" else f" for {cores} cores"
+    machine = f" for {cores} cores" if cores and config.platform != "ensemble" else ""
     return (
         f"# Rendered from the contract of {contract.system} (profile {contract.profile}){machine}.\n"
         "# Change the contract and render again instead of editing this file.\n"

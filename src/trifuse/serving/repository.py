@@ -15,7 +15,7 @@ from trifuse.errors import ArtifactError, ContractMismatchError, TrifuseError
 from trifuse.serving.cores import available_cores
 from trifuse.serving.onnx_header import check_versions, read_header
 from trifuse.serving.placing import forget, place, withdraw
-from trifuse.serving.rendering import render
+from trifuse.serving.rendering import render, render_gpu_configs
 from trifuse.serving.switching import exclusive_staging, switch
 from trifuse.serving.versions import (
     CONFIG,
@@ -71,6 +71,7 @@ def publish(
         if probe:
             probe(staging)
         place(staging, repository, contract, bundle, known=known)
+        _place_gpu_configs(repository, contract)
         try:
             switch(repository, contract, version, server)
         except TrifuseError:
@@ -109,12 +110,17 @@ def _check_parts(stage: Path, contract: SystemContract) -> None:
 
 
 def _sources(stage: Path, contract: SystemContract, shim: Path) -> dict[str, dict[str, Path]]:
-    """List the files of the version folders with their sources, by model."""
+    """List the files of the version folders with their sources, by model.
+
+    `<part>.onnx` becomes `model.onnx`; forms of a part for GPUs beside it keep their endings as well.
+    """
     assets = stage / ASSETS
     preprocess = {str(path.relative_to(assets)): path for path in assets.rglob("*") if path.is_file()}
     files = {contract.model_name(PREPROCESS): preprocess | {"model.py": shim}}
     for part in contract.parts:
-        files[contract.model_name(part.name)] = {"model.onnx": stage / f"{part.name}.onnx"}
+        files[contract.model_name(part.name)] = {
+            f"model{path.name.removeprefix(part.name)}": path for path in stage.glob(f"{part.name}.*")
+        }
     return files
 
 
@@ -139,6 +145,18 @@ def _materialise(
         write_file(home / str(version) / f"{model}.pbtxt", configs[model])
         (staging / model / CONFIG).symlink_to(config_link(contract, model))
     (home / SERVED).symlink_to(str(version))
+
+
+def _place_gpu_configs(repository: Path, contract: SystemContract) -> None:
+    """Write the configurations for GPUs that are missing or other than they should be.
+
+    No version owns them: they say the same for all, and a server for CPUs does not read them.
+    """
+    for name, config in render_gpu_configs(contract).items():
+        path = repository / name
+        # A server for GPUs loads all versions anew for a configuration that is newer.
+        if not path.is_file() or path.read_text(encoding="utf-8") != config:
+            write_file(path, config)
 
 
 def _bundle(staging: Path, version: int, made: Manifest, inputs: dict[str, str]) -> Manifest:
