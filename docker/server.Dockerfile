@@ -20,9 +20,13 @@ RUN install --directory --owner=1000 --group=1000 /var/cache/trifuse \
     && PYTHONPATH=/opt/tritonserver/backends/python \
         python3 -c "import trifuse.serving.python_backend, trifuse.serving.health"
 
-# A thread for each of Triton's instances is enough, and the models are mounted read-only. No token is a secret here.
+# A thread for each of Triton's instances is enough, freed memory is kept (docs/decisions/0018), and the models are
+# mounted read-only. No token is a secret here.
 # hadolint ignore=DL3064
 ENV OMP_NUM_THREADS=1 \
+    MALLOC_MMAP_THRESHOLD_=67108864 \
+    MALLOC_TRIM_THRESHOLD_=268435456 \
+    MALLOC_TOP_PAD_=16777216 \
     OPENBLAS_NUM_THREADS=1 \
     TOKENIZERS_PARALLELISM=false \
     PYTHONDONTWRITEBYTECODE=1

@@ -115,13 +115,16 @@ class TestRendering:
         ("cores", "threads", "instances"), [(1, 1, 1), (2, 2, 1), (4, 4, 1), (8, 4, 2), (64, 4, 2)]
     )
     def test_threads_and_instances_fit_the_cores(self, cores: int, threads: int, instances: int) -> None:
-        config = parsed(render(CONTRACT, 1, cores)["probe_head"])
-        assert config.parameters["intra_op_thread_count"].string_value == str(threads)
-        assert config.instance_group[0].count == instances
-        assert config.HasField("dynamic_batching")
-        assert config.version_policy.HasField("all")
+        rendered = render(CONTRACT, 1, cores)
+        pictures, states = parsed(rendered["probe_encoder"]), parsed(rendered["probe_head"])
+        assert pictures.parameters["intra_op_thread_count"].string_value == str(threads)
+        assert states.parameters["intra_op_thread_count"].string_value == "1"
+        for config in (pictures, states):
+            assert config.instance_group[0].count == instances
+            assert config.HasField("dynamic_batching")
+            assert config.version_policy.HasField("all")
 
-    @pytest.mark.parametrize(("cores", "instances"), [(1, 1), (4, 2), (64, 4)])
+    @pytest.mark.parametrize(("cores", "instances"), [(1, 1), (2, 2), (64, 4)])
     def test_preprocessing_instances_fit_the_cores(self, cores: int, instances: int) -> None:
         config = parsed(render(CONTRACT, 1, cores)["probe_preprocess"])
         assert config.instance_group[0].count == instances

@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from rich.progress import track
 
-from trifuse.serving.cores import available_cores
+from trifuse.serving.cores import available_cores, part_threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,8 +31,14 @@ _WARM_UP = 20
 
 def open_session(path: Path) -> Any:
     """Open a part as the server does: as many threads as it gets there, none that spins when idle."""
+    session = _open(path, available_cores())
+    threads = part_threads((len(one.shape) - 1 for one in session.get_inputs()), available_cores())
+    return _open(path, threads) if threads < available_cores() else session
+
+
+def _open(path: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = available_cores()
+    options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Notes on initializers that an optimisation left over are of no use to anybody here.
     options.log_severity_level = 3

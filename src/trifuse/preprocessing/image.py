@@ -81,11 +81,15 @@ def decode(data: bytes, settings: ImageSettings, size: int | None = None) -> NDA
         raise InputError("the image is damaged", got=error, hint="Send the complete file") from error
 
 
-def normalise(pixels: NDArray[np.uint8], settings: ImageSettings) -> NDArray[np.float32]:
-    """Normalise RGB bytes (size, size, 3) into float32 channels (3, size, size)."""
-    out = np.empty((3, *pixels.shape[:2]), np.float32)
+def normalise(
+    pixels: NDArray[np.uint8], settings: ImageSettings, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Normalise RGB bytes (size, size, 3) into float32 channels (3, size, size), those of `out` if given."""
+    if out is None:
+        out = np.empty((3, *pixels.shape[:2]), np.float32)
     for channel in range(3):
-        np.take(settings.lookup[channel], pixels[..., channel], out=out[channel])
+        # No byte is out of range; without a mode numpy writes into a copy of `out` first.
+        np.take(settings.lookup[channel], pixels[..., channel], out=out[channel], mode="clip")
     return out
 
 
@@ -106,9 +110,14 @@ def difference_hash(data: bytes) -> bytes:
     return np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes()
 
 
-def preprocess_image(data: bytes, settings: ImageSettings) -> NDArray[np.float32]:
-    """Turn one encoded photo into the encoder's input (3, size, size). Raises InputError."""
-    return normalise(decode(data, settings), settings)
+def preprocess_image(
+    data: bytes, settings: ImageSettings, out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Turn one encoded photo into the encoder's input (3, size, size), that of `out` if given.
+
+    Raises InputError.
+    """
+    return normalise(decode(data, settings), settings, out)
 
 
 def _open(data: bytes, settings: ImageSettings) -> Image.Image:

@@ -15,13 +15,13 @@ from tritonclient.grpc.model_config_pb2 import (
 
 from trifuse import systems
 from trifuse.errors import ConfigurationError
+from trifuse.serving.cores import part_threads
 from trifuse.serving.gpu_configs import gpu_configs
 
 if TYPE_CHECKING:
     from trifuse.contracts import EnsembleSpec, ModelSpec, ServiceSpec, SystemContract, TensorSpec
 
-# More threads than these bring one inference little; further cores serve further requests.
-_MAXIMUM_THREADS = 4
+_CORES_PER_PART_INSTANCE = 4
 # In the embedded server every instance is a process that loads its own weights, so that many cores would
 # use up the memory; those of the preprocessing are small.
 _MAXIMUM_PART_INSTANCES, _MAXIMUM_PREPROCESS_INSTANCES = 2, 4
@@ -80,16 +80,16 @@ def _header(contract: SystemContract, config: ModelConfig, cores: int | None = N
 
 
 def _preprocess(contract: SystemContract, cores: int) -> ModelConfig:
-    instances = min(max(1, cores // 2), _MAXIMUM_PREPROCESS_INSTANCES)
+    instances = min(cores, _MAXIMUM_PREPROCESS_INSTANCES)
     config = _model(contract, contract.preprocess, backend="python", instances=instances)
     _name_contract(config, contract)
     return config
 
 
 def _part(contract: SystemContract, part: ModelSpec, cores: int) -> ModelConfig:
-    threads = min(cores, _MAXIMUM_THREADS)
-    instances = min(cores // threads, _MAXIMUM_PART_INSTANCES)
+    instances = min(max(1, cores // _CORES_PER_PART_INSTANCE), _MAXIMUM_PART_INSTANCES)
     config = _model(contract, part, backend="onnxruntime", instances=instances)
+    threads = part_threads((len(tensor.dims) for tensor in part.inputs), cores)
     config.parameters["intra_op_thread_count"].string_value = str(threads)
     return config
 

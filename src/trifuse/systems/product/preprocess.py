@@ -48,10 +48,12 @@ class Preprocessor:
 
     def _pixels(self, images: NDArray[np.object_] | None, batch: int) -> NDArray[np.float32]:
         size = self._image.image_size
-        pixels = np.zeros((batch, 3, size, size), np.float32)
-        for index, data in enumerate([] if images is None else images[:, 0]):
+        if images is None:
+            return np.zeros((batch, 3, size, size), np.float32)
+        pixels = np.empty((batch, 3, size, size), np.float32)
+        for index, data in enumerate(images[:, 0]):
             try:
-                pixels[index] = preprocess_image(data, self._image)
+                preprocess_image(data, self._image, pixels[index])
             except InputError as error:
                 raise error.located("image", index, batch) from error
         return pixels

@@ -51,7 +51,7 @@ class TritonPythonModel:
 
     def _groups(self, inputs: list[_Arrays]) -> list[list[int]]:
         """Put the indices of the requests that can be concatenated together."""
-        if not self._batched:
+        if len(inputs) == 1 or not self._batched:
             return [[index] for index in range(len(inputs))]
         shapes = [str(sorted((name, array.shape[1:]) for name, array in arrays.items())) for arrays in inputs]
         ordered = sorted(range(len(inputs)), key=shapes.__getitem__)
@@ -65,7 +65,7 @@ class TritonPythonModel:
             if len(requests) == 1:
                 return [error]
             return [result for request in requests for result in self._run([request], outputs)]
-        if not self._batched:
+        if len(requests) == 1:
             return [dict(zip(outputs, arrays, strict=True))]
         ends = np.cumsum([len(next(iter(request.values()))) for request in requests])
         parts = [np.split(array, ends[:-1]) for array in arrays]
