@@ -14,6 +14,7 @@ from trifuse.compression.prune import prune
 from trifuse.compression.rebuild import load_resized
 from trifuse.errors import ArtifactError
 from trifuse.models.r3d import R3D, R3DSize, size_of
+from trifuse.models.r3d_frames import FramewiseR3D
 from trifuse.models.torchvision_weights import load_backbone, load_weights
 from trifuse.systems.surveillance.contract import DECISIONS, MODALITIES
 from trifuse.systems.surveillance.model import SurveillanceModel, build_model, export_cases, prunables
@@ -162,6 +163,21 @@ def test_training_computes_what_serving_does_over_few_frames_too() -> None:
         net(clip).square().mean().backward()
         gradients.append({name: parameter.grad.clone() for name, parameter in net.named_parameters()})
     torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_the_served_form_of_the_video_encoder_computes_the_same() -> None:
+    torch.manual_seed(0)
+    net = R3D(R3DSize((2, 1, 1, 2), 8))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm3d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.bias)
+    net(torch.randn(4, 3, 16, 32, 32))
+    clips = torch.randn(2, 3, 16, 32, 32)
+    with torch.inference_mode():
+        expected = net.eval()(clips)
+        torch.testing.assert_close(FramewiseR3D(net)(clips), expected, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(net(clips), expected, rtol=0, atol=0)
 
 
 def test_weights_of_another_video_model_are_refused(tmp_path: Path) -> None:

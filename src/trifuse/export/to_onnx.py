@@ -13,6 +13,7 @@ from trifuse.errors import ExportError
 from trifuse.serving.onnx_header import MAXIMUM_OPSETS, check_versions, read_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor, nn
@@ -30,14 +31,15 @@ def export_part(
     """Write one part as ONNX with the contract's names and hash.
 
     `example` needs a batch of at least 2: the exporter would take a batch of 1 for a constant.
-    Raises ExportError when the file's tensors differ from the contract.
+    A module that is served in another form than it is trained in gives that by `for_export`. Raises
+    ExportError when the file's tensors differ from the contract.
     """
     # What the exporter warns of are its own deprecations and missed optimisations; the checks below decide.
     logging.getLogger("onnxscript.optimizer").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(),
+            _served_form(module.eval()),
             tuple(example.values()),
             dynamo=True,
             opset_version=OPSET,
@@ -57,6 +59,11 @@ def export_part(
     _check_tensors(proto, part)
     onnx.save(proto, path)
     check_versions(path, read_header(path))
+
+
+def _served_form(module: nn.Module) -> nn.Module:
+    for_export: Callable[[], nn.Module] | None = getattr(module, "for_export", None)
+    return for_export() if for_export else module
 
 
 def _dynamic_axes(spec: TensorSpec) -> dict[int, Any]:

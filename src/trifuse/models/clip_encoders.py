@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -14,6 +15,7 @@ from trifuse.models.bert import attention_heads, build_bert, residual_writers
 from trifuse.models.modality_fusion import ModalityFusion
 from trifuse.models.r3d import R3D, R3DSize
 from trifuse.models.r3d import residual_writers as video_writers
+from trifuse.models.r3d_frames import FramewiseR3D
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,13 +38,19 @@ class VideoEncoder(nn.Module):
 
     def __init__(self, backbone: R3D, dim: int) -> None:
         super().__init__()
-        self.backbone = backbone
+        self.backbone: nn.Module = backbone
         self.projection = Projection(backbone.channels, dim)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         """Compute the tokens of clips (batch, 3, frames, size, size)."""
         tokens: Tensor = self.projection(self.backbone(pixel_values).mean(dim=(3, 4)).transpose(1, 2))
         return tokens
+
+    def for_export(self) -> VideoEncoder:
+        """Copy the encoder in the form that it is served in."""
+        copied = copy.deepcopy(self)
+        copied.backbone = FramewiseR3D(cast("R3D", copied.backbone))
+        return copied
 
 
 class AudioEncoder(nn.Module):
@@ -148,7 +156,7 @@ def clip_prunables(
     video, audio, text = model.video_encoder, model.audio_encoder, model.text_encoder
     fusion = cast("ModalityFusion", model.fusion.fusion)
     keep: dict[str, list[nn.Module]] = {
-        "video_encoder": [*video_writers(video.backbone), video.projection[0]],
+        "video_encoder": [*video_writers(cast("R3D", video.backbone)), video.projection[0]],
         "audio_encoder": [audio.projection[0]],
         "text_encoder": [*residual_writers(text.backbone), text.projection[0]],
         "fusion": [*fusion.residual_writers(), *heads],

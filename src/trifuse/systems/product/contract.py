@@ -25,12 +25,14 @@ class _Size:
     image_size: int
     patch_grid: int
     text_lengths: tuple[int, ...]
+    resample: str = "bicubic"
 
 
 _SIZES = {
     "smoke": _Size(image_size=56, patch_grid=7, text_lengths=(16, 24)),
     "demo": _Size(image_size=112, patch_grid=7, text_lengths=(16, 24, 32)),
-    "full": _Size(image_size=224, patch_grid=7, text_lengths=(16, 32, 64)),
+    # Bilinear, as torchvision's weights were evaluated with; it takes two thirds of bicubic's time.
+    "full": _Size(image_size=224, patch_grid=7, text_lengths=(16, 32, 64), resample="bilinear"),
 }
 
 
@@ -134,7 +136,7 @@ def _settings(size: _Size) -> dict[str, object]:
     return {
         "image_size": size.image_size,
         "patch_grid": size.patch_grid,
-        "resample": "bicubic",
+        "resample": size.resample,
         "pixel_mean": (0.485, 0.456, 0.406),
         "pixel_std": (0.229, 0.224, 0.225),
         "background": (255, 255, 255),
