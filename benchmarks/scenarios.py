@@ -1,10 +1,10 @@
 """MLPerf's LoadGen against a running server: `python benchmarks/scenarios.py SYSTEM`.
 
 SingleStream sends one call after the other, Server calls that arrive at a rate, Offline everything at once;
-the summaries are LoadGen's own. The rates come from a short closed loop: Offline is expected to be as fast,
-Server gets six tenths of it. Then the accuracy mode asks for every request once: with `--data` the requests
-are those by which the system measures its quality on that data, which is judged by the answers that LoadGen
-logged; without, they are the payloads, compared with direct calls.
+the summaries are LoadGen's own. The rates come from a short closed loop: Offline is expected to be half as
+fast again, Server gets six tenths of it. Then the accuracy mode asks for every request once: with `--data` the
+requests are those by which the system measures its quality on that data, which is judged by the answers that
+LoadGen logged; without, they are the payloads, compared with direct calls.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from trifuse.contracts import SystemContract
 
 _TRIAL_S, _TRIAL_WARM_UP_S = 4.0, 1.0
-_SERVER_SHARE = 0.6
+# LoadGen calls an Offline run that is faster than expected too short.
+_SERVER_SHARE, _OFFLINE_SHARE = 0.6, 1.5
 _COLUMNS = ("p50", "p90", "p99", "max")
 
 console = Console(stderr=True)
@@ -124,7 +125,7 @@ def perform(call: Caller, folder: Path, options: argparse.Namespace) -> Iterator
         raise ServerError("LoadGen was not started: calls failed", got=trial.first_failure or "no answer")
     server_rate = options.rate or _SERVER_SHARE * trial.per_second
     for scenario in options.scenario:
-        rate = server_rate if scenario == "Server" else trial.per_second
+        rate = server_rate if scenario == "Server" else _OFFLINE_SHARE * trial.per_second
         aim = Aim(scenario, options.seconds, options.queries, rate, options.p99_ms)
         with console.status(f"{folder.name} {scenario}"):
             found = run_performance(call, len(call.payloads), aim, options.clients, folder / scenario)
