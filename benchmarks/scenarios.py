@@ -2,9 +2,9 @@
 
 SingleStream sends one call after the other, Server calls that arrive at a rate, Offline everything at once;
 the summaries are LoadGen's own. The rates come from a short closed loop: Offline is expected to be half as
-fast again, Server gets six tenths of it. Then the accuracy mode asks for every request once: with `--data` the
-requests are those by which the system measures its quality on that data, which is judged by the answers that
-LoadGen logged; without, they are the payloads, compared with direct calls.
+fast again, Server gets six tenths of it. Then the accuracy mode asks for every request once: with `--data`
+the requests are those by which the system measures its quality on that data, which is judged by the answers
+that LoadGen logged; without, they are the payloads, compared with direct calls.
 """
 
 from __future__ import annotations
